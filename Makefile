@@ -1,0 +1,178 @@
+# Threshold: `make help` lists what a person types. Products lie under build/.
+
+# What may be chosen on the command line, as in `make qemu FIRMWARE=seabios`.
+PROG     ?=# first program and its arguments: "/bin/regs 42", forktree
+ADD      ?=# more files for the archive, each one as /bin/NAME
+APPEND   ?=# kernel options: hz=1000
+FIRMWARE ?= qboot
+CPU      ?=
+MEM      ?=
+ICOUNT   ?=# shift=0,sleep=off counts instructions instead of time
+GDB      ?=# 1 waits for a debugger on build/gdb.sock
+TIMEOUT  ?= 600
+QEMUFLAGS ?=
+TESTS    ?= grade/system
+JOBS     ?= 2
+PYTHON   ?= /usr/bin/python3
+V        ?=# 1 shows every command whole
+export PROG APPEND FIRMWARE CPU MEM ICOUNT GDB TIMEOUT QEMUFLAGS PYTHON
+
+# The compiler for x86-64 is looked for at its first use, not here: the set-up
+# check may only just have installed it.
+TOOLPREFIX = $(eval TOOLPREFIX := $(shell sh grade/doctor.sh toolprefix))$(TOOLPREFIX)
+CC      = $(TOOLPREFIX)gcc
+LD      = $(TOOLPREFIX)ld
+NM      = $(TOOLPREFIX)nm
+AR      = $(TOOLPREFIX)ar
+OBJCOPY = $(TOOLPREFIX)objcopy
+
+Q := $(if $(V),,@)
+
+# -MMD -MP: each object notes the headers it was made from.
+# -fno-asynchronous-unwind-tables: no .eh_frame in memory; GDB has .debug_frame.
+# -fcf-protection=none: no endbr64 in front of what students step through.
+CFLAGS := -std=gnu11 -g -Wall -Wextra -Werror -MMD -MP \
+	-ffreestanding -fno-stack-protector -fno-pic -fno-pie \
+	-fcf-protection=none -fno-asynchronous-unwind-tables
+
+# -mcmodel=kernel: the kernel is linked in the top 2 GB, above 32-bit reach.
+# -mno-red-zone: an interrupt in ring 0 pushes at RSP, where the zone would be.
+# -mgeneral-regs-only: XMM and x87 hold the user's values; a switch saves them.
+# -fno-omit-frame-pointer: panic() and GDB walk the stack by RBP.
+KERNEL_CFLAGS := $(CFLAGS) -Og -mcmodel=kernel -mno-red-zone \
+	-mgeneral-regs-only -fno-omit-frame-pointer -Ikernel
+USER_CFLAGS := $(CFLAGS) -O2 -Iuser/lib
+
+# -z max-page-size: sections are aligned to 4 KB pages, not to 2 MB.
+# -z norelro, --build-id=none: no segment and no note that nothing here reads.
+LDFLAGS := -m elf_x86_64 -nostdlib -static -z max-page-size=4096 \
+	-z noexecstack -z norelro --build-id=none --fatal-warnings
+
+KERNEL_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard kernel/*.c kernel/*.S)))
+LIB_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard user/lib/*.c user/lib/*.S)))
+PROGRAMS := $(patsubst user/%.c,build/user/%,$(sort $(wildcard user/*.c)))
+INITRD := build/initrd$(if $(ADD),-add).cpio
+C_FILES = $(wildcard $(foreach d,kernel user user/lib grade/system/programs,$d/*.[ch]))
+export INITRD
+
+.PHONY: all qemu run gdb check stress bench doctor format format-check clean help FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: build/kernel.elf build/initrd.cpio build/compile_commands.json
+
+# ---- what a person types ---------------------------------------------------
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' \
+		Makefile
+	@echo 'Choices: PROG="/bin/regs 42" ADD=path FIRMWARE=seabios|qboot' \
+		'CPU= MEM= APPEND=hz=1000 ICOUNT= QEMUFLAGS= GDB=1'
+
+qemu: all $(INITRD) ## boot to the shell, or into PROG; Ctrl-A X leaves
+	@sh grade/run.sh terminal
+
+run: all $(INITRD) ## run PROG without a terminal and report its status
+	@sh grade/run.sh batch
+
+gdb: all $(INITRD) build/tools-gdb ## boot under GDB, in two panes where tmux is
+	@sh kernel/debug.sh
+
+check: all build/tools-check ## run every test (TESTS=path runs some)
+	@$(PYTHON) -m pytest -n $(JOBS) $(TESTS)
+
+stress: all build/tools-check ## the long tests: millions of random calls
+	@$(PYTHON) -m pytest -n $(JOBS) --long $(TESTS)
+
+bench: all build/tools-check ## count instructions and time the boot
+	@$(PYTHON) grade/bench.py
+
+doctor: ## say what is installed and what is missing
+	@sh grade/doctor.sh report
+
+format: build/tools-check ## lay out the C files by .clang-format
+	clang-format -i $(C_FILES)
+
+format-check: build/tools-check ## say which C files are not laid out so
+	clang-format --dry-run --Werror $(C_FILES)
+
+clean: ## remove build/
+	rm -rf build
+
+# ---- set-up ----------------------------------------------------------------
+
+# Installs what is missing, or says how to; the stamp makes it cost nothing
+# when all was there.
+build/tools-%: grade/doctor.sh
+	@mkdir -p build
+	@sh grade/doctor.sh install $*
+	@touch $@
+
+# ---- kernel ----------------------------------------------------------------
+
+# Each object leaves its own command beside it, for compile_commands.json.
+define compile
+	@mkdir -p $(@D)
+	@echo 'CC $<'
+	$(Q)$(CC) $1 -c -o $@ $<
+	@printf '{"directory": "%s", "file": "%s", "command": "%s"},\n' \
+		'$(CURDIR)' '$<' '$(CC) $1 -c -o $@ $<' > $@.json
+endef
+
+build/kernel/%.o: kernel/% Makefile | build/tools-build
+	$(call compile,$(KERNEL_CFLAGS))
+
+# The kernel is linked twice: the first ELF tells the addresses of its
+# functions, the second carries them in .ksyms for panic's backtrace. The
+# section lies after the code, so no function moves; the comparison proves it.
+build/kernel.elf: build/ksyms.o $(KERNEL_OBJS) kernel/kernel.ld
+	@echo 'LD $@'
+	$(Q)$(LD) $(LDFLAGS) -T kernel/kernel.ld -o $@ $(KERNEL_OBJS) build/ksyms.o
+	@sh grade/ksyms.sh $(NM) $@ | cmp - build/ksyms.S
+
+build/kernel-first.elf: build/ksyms-first.o $(KERNEL_OBJS) kernel/kernel.ld
+	$(Q)$(LD) $(LDFLAGS) -T kernel/kernel.ld -o $@ $(KERNEL_OBJS) $<
+
+build/ksyms.S: build/kernel-first.elf grade/ksyms.sh
+	$(Q)sh grade/ksyms.sh $(NM) $< > $@
+
+build/ksyms-first.S: grade/ksyms.sh | build/tools-build
+	$(Q)sh grade/ksyms.sh > $@
+
+build/%.o: build/%.S
+	$(Q)$(CC) -c -o $@ $<
+
+# ---- user programs and their archive ---------------------------------------
+
+build/user/%.o: user/% Makefile | build/tools-build
+	$(call compile,$(USER_CFLAGS))
+
+build/user/lib.a: $(LIB_OBJS)
+	@rm -f $@
+	$(Q)$(AR) rcD $@ $^
+
+build/user/%: build/user/%.c.o build/user/lib.a
+	@echo 'LD $@'
+	$(Q)$(LD) $(LDFLAGS) -e _start -o $@ $< build/user/lib.a
+
+# A newc archive that depends on nothing but its files: fixed owner, mode,
+# time and order. Programs go in without their debug sections, which GDB reads
+# from build/user.
+$(INITRD): $(PROGRAMS) $(wildcard user/etc/*) $(if $(ADD),FORCE) Makefile
+	@rm -rf build/root && mkdir -p build/root/bin build/root/etc
+	@for program in $(PROGRAMS); do \
+		$(OBJCOPY) --strip-debug $$program build/root/bin/$${program##*/}; \
+	done
+	@$(if $(ADD),cp -f $(ADD) build/root/bin/)
+	@cp user/etc/* build/root/etc/
+	@chmod 755 build/root/bin/* && chmod 644 build/root/etc/*
+	@find build/root -exec touch -h -d @0 {} +
+	@echo 'CPIO $@'
+	$(Q)cd build/root && find bin etc | LC_ALL=C sort | \
+		cpio --quiet -o -H newc -R 0:0 --reproducible > ../$(@F)
+
+build/compile_commands.json: $(KERNEL_OBJS) $(LIB_OBJS) $(PROGRAMS)
+	@(echo '['; cat build/kernel/*.json build/user/*.json build/user/lib/*.json | \
+		sed '$$s/,$$//'; echo ']') > $@
+
+-include $(wildcard build/kernel/*.d build/user/*.d build/user/lib/*.d)

@@ -1,0 +1,239 @@
+# What this project needs on a machine: says what is there and installs the
+# rest.
+#   sh doctor.sh report        a table of everything, with versions
+#   sh doctor.sh install SET   what SET needs: build, gdb or check
+#   sh doctor.sh toolprefix    what stands before gcc to compile for x86-64
+# On Debian and Ubuntu, as root or by sudo, apt-get installs what is missing;
+# elsewhere the command to type is printed and the script fails.
+: "${QEMU:=qemu-system-x86_64}"
+: "${PYTHON:=/usr/bin/python3}"
+
+# The sets, from small to large. `make qemu` needs only the first.
+build_tools="compiler linker qemu cpio"
+gdb_tools="$build_tools gdb tmux"
+check_tools="$gdb_tools python pytest xdist pexpect elftools capstone musl clang-format"
+
+has() {
+    command -v "$1" > /dev/null 2>&1
+}
+
+# The words before gcc and ld: nothing where the machine's own compiler makes
+# x86-64 ELF files, else a cross compiler's name. Fails when there is none.
+toolprefix() {
+    if [ -n "${TOOLPREFIX:-}" ]; then
+        echo "$TOOLPREFIX"
+        return
+    fi
+    case $(gcc -dumpmachine 2> /dev/null) in
+    x86_64-*linux* | x86_64-*elf*) echo "" && return ;;
+    esac
+    for prefix in x86_64-elf- x86_64-linux-gnu-; do
+        if has "${prefix}gcc"; then
+            echo "$prefix" && return
+        fi
+    done
+    return 1
+}
+
+python_has() {
+    "$PYTHON" -c "import $1" 2> /dev/null
+}
+
+# Succeeds when the tool is there and new enough.
+present() {
+    case $1 in
+    compiler) toolprefix > /dev/null ;;
+    linker) prefix=$(toolprefix) && has "${prefix}ld" && has "${prefix}objcopy" ;;
+    qemu) has "$QEMU" && new_enough "$("$QEMU" --version)" 7 2 ;;
+    musl) has musl-gcc ;;
+    python) has "$PYTHON" && "$PYTHON" -c \
+        'import sys; sys.exit(sys.version_info < (3, 9))' ;;
+    pytest | pexpect | elftools | capstone) python_has "$1" ;;
+    xdist) python_has xdist ;;
+    *) has "$1" ;;
+    esac
+}
+
+# new_enough "QEMU emulator version 7.2.22 (…)" MAJOR MINOR
+new_enough() {
+    echo "$1" | awk -v major="$2" -v minor="$3" '
+        match($0, /[0-9]+\.[0-9]+/) {
+            split(substr($0, RSTART, RLENGTH), have, ".")
+            exit !(have[1] > major || have[1] == major && have[2] >= minor)
+        }'
+}
+
+# One line that tells a tool's version.
+version() {
+    case $1 in
+    compiler) "$(toolprefix)gcc" --version ;;
+    linker) "$(toolprefix)ld" --version ;;
+    qemu) "$QEMU" --version ;;
+    tmux) tmux -V ;;
+    python) "$PYTHON" --version ;;
+    pytest | xdist | pexpect | elftools | capstone)
+        "$PYTHON" -c "import $1; print($1.__version__)" ;;
+    musl) musl-gcc --version ;;
+    *) "$1" --version ;;
+    esac 2> /dev/null | head -n 1
+}
+
+# package MANAGER TOOL: the name under which a package manager knows a tool;
+# nothing where it is not packaged.
+package() {
+    case $1:$2 in
+    apt:compiler)
+        case $(uname -m) in
+        x86_64) echo gcc ;;
+        *) echo gcc-x86-64-linux-gnu ;;
+        esac ;;
+    apt:linker)
+        case $(uname -m) in
+        x86_64) echo binutils ;;
+        *) echo binutils-x86-64-linux-gnu ;;
+        esac ;;
+    apt:qemu) echo qemu-system-x86 ;;
+    apt:python) echo python3 ;;
+    apt:pytest | apt:pexpect | apt:capstone) echo "python3-$2" ;;
+    apt:xdist) echo python3-pytest-xdist ;;
+    apt:elftools) echo python3-pyelftools ;;
+    apt:musl) echo musl-tools ;;
+    apt:*) echo "$2" ;;
+
+    dnf:compiler) echo gcc ;;
+    dnf:linker) echo binutils ;;
+    dnf:qemu) echo qemu-system-x86-core ;;
+    dnf:python) echo python3 ;;
+    dnf:pytest | dnf:pexpect | dnf:capstone) echo "python3-$2" ;;
+    dnf:xdist) echo python3-pytest-xdist ;;
+    dnf:elftools) echo python3-pyelftools ;;
+    dnf:musl) echo musl-gcc ;;
+    dnf:clang-format) echo clang-tools-extra ;;
+    dnf:*) echo "$2" ;;
+
+    pacman:compiler) echo gcc ;;
+    pacman:linker) echo binutils ;;
+    pacman:qemu) echo qemu-system-x86 ;;
+    pacman:python) echo python ;;
+    pacman:pytest | pacman:pexpect | pacman:capstone) echo "python-$2" ;;
+    pacman:xdist) echo python-pytest-xdist ;;
+    pacman:elftools) echo python-pyelftools ;;
+    pacman:musl) echo musl ;;
+    pacman:clang-format) echo clang ;;
+    pacman:*) echo "$2" ;;
+
+    brew:compiler) echo x86_64-elf-gcc ;;
+    brew:linker) echo x86_64-elf-binutils ;;
+    brew:qemu) echo qemu ;;
+    brew:python) echo python ;;
+    brew:pytest | brew:xdist | brew:pexpect | brew:elftools | brew:capstone | brew:musl) ;;
+    brew:*) echo "$2" ;;
+    esac
+}
+
+manager() {
+    if has apt-get; then echo apt
+    elif has dnf; then echo dnf
+    elif has pacman; then echo pacman
+    elif has brew; then echo brew
+    fi
+}
+
+# The command that installs the tools named, for a person to type.
+command_for() {
+    packages=
+    for tool in "$@"; do
+        packages="$packages $(package "$(manager)" "$tool")"
+    done
+    # The list is split into words on purpose: it joins them by one blank.
+    # shellcheck disable=SC2086
+    case $(manager) in
+    apt) echo "sudo apt-get update && sudo apt-get install" $packages ;;
+    dnf) echo "sudo dnf install" $packages ;;
+    pacman) echo "sudo pacman -S" $packages ;;
+    brew) echo "brew install" $packages ;;
+    esac
+}
+
+# The tools of the list that are missing.
+missing() {
+    for tool in "$@"; do
+        present "$tool" || printf '%s ' "$tool"
+    done
+}
+
+# Installs by apt-get. sudo may ask for a password only where a person sits.
+apt_install() {
+    as_root=
+    if [ "$(id -u)" -ne 0 ]; then
+        has sudo || return 1
+        as_root=sudo
+        [ -t 0 ] && [ -t 2 ] || as_root="sudo -n"
+        $as_root true || return 1
+    fi
+    packages=
+    for tool in "$@"; do
+        packages="$packages $(package apt "$tool")"
+    done
+    echo "doctor: apt-get installs$packages" >&2
+    quiet="-q -o Dpkg::Use-Pty=0"
+    # Without recommended packages: QEMU's would bring a desktop along.
+    # shellcheck disable=SC2086
+    $as_root env DEBIAN_FRONTEND=noninteractive sh -c "
+        apt-get $quiet update && apt-get $quiet install -y \
+            --no-install-recommends $packages" >&2
+}
+
+install() {
+    eval "tools=\${$1_tools:-}"
+    if [ -z "$tools" ]; then
+        echo "doctor: no set of tools is called $1." >&2
+        return 2
+    fi
+    # shellcheck disable=SC2086
+    lack=$(missing $tools)
+    [ -n "$lack" ] || return 0
+
+    # shellcheck disable=SC2086
+    if [ "$(manager)" = apt ] && apt_install $lack; then
+        lack=$(missing $tools)
+        [ -n "$lack" ] || return 0
+    fi
+    echo "doctor: missing: $lack" >&2
+    # shellcheck disable=SC2086
+    line=$(command_for $lack)
+    if [ -n "$line" ]; then
+        echo "doctor: type this, then the same make command again:" >&2
+        echo "    $line" >&2
+    else
+        echo "doctor: install them, or put them on the PATH (QEMU 7.2 or newer," \
+            "a gcc for x86-64 ELF)." >&2
+    fi
+    return 1
+}
+
+report() {
+    for tool in $check_tools; do
+        if present "$tool"; then
+            printf '%-13s %s\n' "$tool" "$(version "$tool")"
+        elif [ "$tool" = qemu ] && has "$QEMU"; then
+            printf '%-13s too old, 7.2 is needed: %s\n' qemu "$(version qemu)"
+        else
+            printf '%-13s missing\n' "$tool"
+        fi
+    done
+    # shellcheck disable=SC2086
+    lack=$(missing $check_tools)
+    [ -n "$lack" ] || { echo "Nothing is missing." && return 0; }
+    # shellcheck disable=SC2086
+    echo "To install what is missing: $(command_for $lack)"
+    # shellcheck disable=SC2086
+    [ -z "$(missing $build_tools)" ]
+}
+
+case ${1:-} in
+report) report ;;
+install) install "${2:-}" ;;
+toolprefix) toolprefix ;;
+*) echo "usage: doctor.sh report | install SET | toolprefix" >&2 && exit 2 ;;
+esac

@@ -1,0 +1,21 @@
+# Writes the table of the kernel's functions that panic's backtrace reads, as
+# assembly: `ksyms` is an array of { address, name } in order of addresses and
+# `ksyms_end` stands after its last entry.
+#   sh ksyms.sh NM KERNEL.ELF    the functions of that kernel
+#   sh ksyms.sh                  no function: for the first link
+if [ $# -eq 2 ]; then
+    "$1" -n "$2"
+fi | awk '
+BEGIN {
+    print "\t.section .ksyms, \"a\"\n\t.globl ksyms, ksyms_end\n\t.balign 8\nksyms:"
+}
+$2 ~ /^[tT]$/ {
+    printf "\t.quad 0x%s, name%d\n", $1, count
+    names[count++] = $3
+}
+END {
+    print "ksyms_end:"
+    for (i = 0; i < count; i++)
+        printf "name%d:\t.asciz \"%s\"\n", i, names[i]
+    print "\t.section .note.GNU-stack, \"\", @progbits"
+}'

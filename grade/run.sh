@@ -1,0 +1,62 @@
+# Runs QEMU for a person and says in one sentence how it ended.
+#   sh run.sh terminal   the console on this terminal; Ctrl-A X leaves
+#   sh run.sh batch      no input; ends with the first program's status, and
+#                        with 126 if a fault killed it, 127 if the kernel
+#                        stopped, 124 after TIMEOUT seconds
+log=build/console.log
+rm -f "$log"
+mkdir -p build
+
+if [ "$1" = terminal ]; then
+    sh grade/qemu.sh -serial chardev:console -mon chardev=console \
+        -chardev "stdio,id=console,mux=on,signal=off,logfile=$log"
+    code=$?
+else
+    start=$(date +%s)
+    # timeout is GNU's; without it (macOS) there is no deadline.
+    deadline=
+    if command -v timeout > /dev/null; then
+        deadline="timeout --foreground -k 5 ${TIMEOUT:=600}"
+    fi
+    $deadline sh grade/qemu.sh -serial chardev:console \
+        -chardev "stdio,id=console,signal=on,logfile=$log" < /dev/null
+    code=$?
+    if [ -n "$deadline" ] && [ $(($(date +%s) - start)) -ge "$TIMEOUT" ]; then
+        case $code in
+        0 | 124 | 137)
+            echo "run: no end within $TIMEOUT s; QEMU was stopped." >&2
+            exit 124 ;;
+        esac
+    fi
+fi
+
+say() {
+    echo "run: $*" >&2
+}
+
+# QEMU's own errors are odd numbers too: a machine that ran has printed.
+if [ ! -s "$log" ] && [ "$code" -ne 0 ]; then
+    say "QEMU did not start the kernel (it ended with $code)."
+    exit 125
+fi
+
+if [ $((code % 2)) -eq 0 ]; then
+    if [ "$1" = terminal ]; then
+        say "QEMU ended without a status: left by Ctrl-A X, or reset."
+        exit 0
+    fi
+    say "the machine reset itself, as after a triple fault; for the cause:" \
+        "QEMUFLAGS='-d int,cpu_reset -D build/int.log'."
+    exit 127
+fi
+
+status=$((code / 2))
+case $status in
+127) say "the kernel stopped by a panic." ;;
+126) say "a fault killed the first program." ;;
+125) say "the first program ended with a status above 124." ;;
+*) say "the first program ended with status $status." ;;
+esac
+# A shell's last status is no error of make's when a person leaves it.
+[ "$1" = terminal ] && [ "$status" -lt 126 ] && exit 0
+exit "$status"
