@@ -1,0 +1,245 @@
+/*
+ * The door to the kernel: the numbers, the seven stubs, and the structs that
+ * calls fill in. Numbers, layouts and errors are those of Linux on x86-64, so
+ * that every program here also runs on a Linux host.
+ *
+ * Every call returns what the kernel returned: zero or more on success, the
+ * negative of an error number otherwise. There is no errno variable.
+ */
+#ifndef SYSCALL_H
+#define SYSCALL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	SYS_read = 0,
+	SYS_write = 1,
+	SYS_open = 2,
+	SYS_close = 3,
+	SYS_fstat = 5,
+	SYS_lseek = 8,
+	SYS_mmap = 9,
+	SYS_mprotect = 10,
+	SYS_munmap = 11,
+	SYS_brk = 12,
+	SYS_rt_sigprocmask = 14,
+	SYS_ioctl = 16,
+	SYS_writev = 20,
+	SYS_pipe = 22,
+	SYS_sched_yield = 24,
+	SYS_dup = 32,
+	SYS_dup2 = 33,
+	SYS_nanosleep = 35,
+	SYS_getpid = 39,
+	SYS_fork = 57,
+	SYS_vfork = 58,
+	SYS_execve = 59,
+	SYS_exit = 60,
+	SYS_wait4 = 61,
+	SYS_uname = 63,
+	SYS_getcwd = 79,
+	SYS_chdir = 80,
+	SYS_sysinfo = 99,
+	SYS_getppid = 110,
+	SYS_arch_prctl = 158,
+	SYS_gettid = 186,
+	SYS_getdents64 = 217,
+	SYS_set_tid_address = 218,
+	SYS_clock_gettime = 228,
+	SYS_exit_group = 231,
+	SYS_openat = 257,
+	SYS_newfstatat = 262,
+	SYS_pipe2 = 293,
+};
+
+/* Errors; a call returns them negative. */
+enum {
+	EPERM = 1,
+	ENOENT = 2,
+	E2BIG = 7,
+	ENOEXEC = 8,
+	EBADF = 9,
+	ECHILD = 10,
+	EAGAIN = 11,
+	ENOMEM = 12,
+	EACCES = 13,
+	EFAULT = 14,
+	ENOTDIR = 20,
+	EISDIR = 21,
+	EINVAL = 22,
+	EMFILE = 24,
+	ENOTTY = 25,
+	ESPIPE = 29,
+	EROFS = 30,
+	EPIPE = 32,
+	ERANGE = 34,
+	ENOSYS = 38,
+};
+
+enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_DIRECTORY = 0200000 };
+enum { SEEK_SET, SEEK_CUR, SEEK_END };
+enum { PROT_NONE = 0, PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4 };
+enum { MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_FIXED = 0x10, MAP_ANONYMOUS = 32 };
+enum { WNOHANG = 1 };
+enum { CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 1 };
+enum { TCGETS = 0x5401, TIOCGWINSZ = 0x5413 };
+enum { ARCH_SET_FS = 0x1002, ARCH_GET_FS = 0x1003 };
+enum { DT_DIR = 4, DT_REG = 8 };
+enum { S_IFMT = 0170000, S_IFDIR = 0040000, S_IFREG = 0100000 };
+enum { AT_FDCWD = -100 };
+
+/* The signals by which Linux, and this kernel, say why a process was killed. */
+enum {
+	SIGILL = 4,
+	SIGTRAP = 5,
+	SIGBUS = 7,
+	SIGFPE = 8,
+	SIGKILL = 9,
+	SIGSEGV = 11,
+	SIGPIPE = 13
+};
+
+/* A status of wait4: an exit status, or the signal that killed the process. */
+#define WTERMSIG(status)    ((status)&0x7f)
+#define WIFEXITED(status)   (WTERMSIG(status) == 0)
+#define WEXITSTATUS(status) (((status) >> 8) & 0xff)
+
+struct timespec {
+	int64_t seconds, nanoseconds;
+};
+
+struct iovec {
+	void *base;
+	size_t length;
+};
+
+struct utsname {
+	char sysname[65], nodename[65], release[65], version[65];
+	char machine[65], domainname[65];
+};
+
+struct stat {
+	uint64_t device, inode, links;
+	uint32_t mode, uid, gid, pad;
+	uint64_t special_device;
+	int64_t size, block_size, blocks;
+	struct timespec accessed, modified, changed;
+	int64_t unused[3];
+};
+_Static_assert(sizeof(struct stat) == 144, "the kernel fills 144 bytes");
+
+/* Memory is counted in units of mem_unit bytes. */
+struct sysinfo {
+	int64_t uptime;
+	uint64_t loads[3], totalram, freeram, sharedram, bufferram;
+	uint64_t totalswap, freeswap;
+	uint16_t procs, pad;
+	uint64_t totalhigh, freehigh;
+	uint32_t mem_unit;
+};
+_Static_assert(sizeof(struct sysinfo) == 112, "the kernel fills 112 bytes");
+
+/* getdents64 fills a buffer with these; each says its own length. */
+struct dirent {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t length;
+	uint8_t type;
+	char name[];
+};
+
+/*
+ * The stubs. SYSCALL itself overwrites RCX with the address of the next
+ * instruction and R11 with RFLAGS, so the fourth argument travels in R10 and
+ * both are clobbers. "memory": the kernel may read and write what a pointer
+ * among the arguments points at. Everything else survives, and the compiler
+ * may count on it; the program `regs` checks that it is so.
+ */
+static inline long syscall0(long number)
+{
+	long result;
+
+	asm volatile("syscall"
+		     : "=a"(result)
+		     : "a"(number)
+		     : "rcx", "r11", "memory");
+	return result;
+}
+
+static inline long syscall1(long number, long a1)
+{
+	long result;
+
+	asm volatile("syscall"
+		     : "=a"(result)
+		     : "a"(number), "D"(a1)
+		     : "rcx", "r11", "memory");
+	return result;
+}
+
+static inline long syscall2(long number, long a1, long a2)
+{
+	long result;
+
+	asm volatile("syscall"
+		     : "=a"(result)
+		     : "a"(number), "D"(a1), "S"(a2)
+		     : "rcx", "r11", "memory");
+	return result;
+}
+
+static inline long syscall3(long number, long a1, long a2, long a3)
+{
+	long result;
+
+	asm volatile("syscall"
+		     : "=a"(result)
+		     : "a"(number), "D"(a1), "S"(a2), "d"(a3)
+		     : "rcx", "r11", "memory");
+	return result;
+}
+
+static inline long syscall4(long number, long a1, long a2, long a3, long a4)
+{
+	register long r10 asm("r10") = a4;
+	long result;
+
+	asm volatile("syscall"
+		     : "=a"(result)
+		     : "a"(number), "D"(a1), "S"(a2), "d"(a3), "r"(r10)
+		     : "rcx", "r11", "memory");
+	return result;
+}
+
+static inline long syscall5(long number, long a1, long a2, long a3, long a4,
+			    long a5)
+{
+	register long r10 asm("r10") = a4;
+	register long r8 asm("r8") = a5;
+	long result;
+
+	asm volatile("syscall"
+		     : "=a"(result)
+		     : "a"(number), "D"(a1), "S"(a2), "d"(a3), "r"(r10), "r"(r8)
+		     : "rcx", "r11", "memory");
+	return result;
+}
+
+static inline long syscall6(long number, long a1, long a2, long a3, long a4,
+			    long a5, long a6)
+{
+	register long r10 asm("r10") = a4;
+	register long r8 asm("r8") = a5;
+	register long r9 asm("r9") = a6;
+	long result;
+
+	asm volatile("syscall"
+		     : "=a"(result)
+		     : "a"(number), "D"(a1), "S"(a2), "d"(a3), "r"(r10),
+		       "r"(r8), "r"(r9)
+		     : "rcx", "r11", "memory");
+	return result;
+}
+
+#endif
