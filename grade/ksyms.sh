@@ -10,12 +10,12 @@ BEGIN {
     print "\t.section .ksyms, \"a\"\n\t.globl ksyms, ksyms_end\n\t.balign 8\nksyms:"
 }
 $2 ~ /^[tT]$/ {
-    printf "\t.quad 0x%s, name%d\n", $1, count
+    printf "\t.quad 0x%s, .Lname%d\n", $1, count
     names[count++] = $3
 }
 END {
     print "ksyms_end:"
     for (i = 0; i < count; i++)
-        printf "name%d:\t.asciz \"%s\"\n", i, names[i]
+        printf ".Lname%d:\t.asciz \"%s\"\n", i, names[i]
     print "\t.section .note.GNU-stack, \"\", @progbits"
 }'

@@ -1,0 +1,339 @@
+"""A client for the GDB remote protocol, which QEMU's stub speaks.
+
+It asks the machine directly: no gdb process, and a step with all registers
+costs a fraction of a millisecond. Numbers are Python integers; addresses are
+virtual ones of the current page tables unless said otherwise. The machine is
+stopped while anything is asked; `cont` and `step` let it run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import socket
+import struct
+import time
+import xml.etree.ElementTree as ElementTree
+from typing import Callable, Optional
+
+from . import deadlines
+
+SIGINT = 2
+SIGTRAP = 5
+
+# Selectors of the kernel's code and data in the final GDT.
+KERNEL_CS = 0x08
+KERNEL_SS = 0x10
+
+RDMSR = bytes([0x0F, 0x32])
+
+
+class GdbError(Exception):
+    """The stub refused a request, as for memory that is not mapped."""
+
+
+class GdbTimeout(GdbError):
+    """The machine did not stop, or the stub did not answer, in time."""
+
+
+class MachineGone(GdbError):
+    """QEMU ended; `status` is its exit status where it told one."""
+
+    def __init__(self, status: Optional[int] = None) -> None:
+        super().__init__(f"QEMU ended (status {status})")
+        self.status = status
+
+
+@dataclasses.dataclass(frozen=True)
+class Register:
+    """Where a register stands: its number, and its place in the `g` packet."""
+
+    number: int
+    offset: int  # bytes
+    size: int  # bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Stop:
+    """Why the machine stopped: a signal, and for a watchpoint its address."""
+
+    signal: int
+    watch: Optional[int] = None
+
+
+class Gdb:
+    """One connection. Connecting stops the machine; closing lets it run."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._socket.settimeout(deadlines.ANSWER)
+        self._buffer = b""
+        self._ack = True
+        supported = self.ask("qSupported:multiprocess+;vContSupported+")
+        if "QStartNoAckMode+" in supported:
+            self.ask("QStartNoAckMode")
+            self._ack = False
+        self.layout = self._read_layout()
+        self.ask("?")
+
+    def close(self) -> None:
+        """Ends the connection; a machine that still runs goes on by itself."""
+        self._socket.close()
+
+    # ---- registers ----------------------------------------------------------
+
+    def registers(self) -> dict[str, int]:
+        """Every register by its name in the target description."""
+        data = bytes.fromhex(self.ask("g").replace("x", "0"))
+        return {
+            name: int.from_bytes(data[r.offset:r.offset + r.size], "little")
+            for name, r in self.layout.items()
+            if r.offset + r.size <= len(data)
+        }
+
+    def register(self, name: str) -> int:
+        """One register; KeyError for a name the machine does not have."""
+        answer = self.ask(f"p{self.layout[name].number:x}")
+        return int.from_bytes(bytes.fromhex(self._checked(answer)), "little")
+
+    def set_register(self, name: str, value: int) -> None:
+        """Writes one register; a selector also loads its descriptor."""
+        place = self.layout[name]
+        data = (value & ((1 << 8 * place.size) - 1)).to_bytes(place.size, "little")
+        self._checked(self.ask(f"P{place.number:x}={data.hex()}"))
+
+    def in_ring_3(self) -> bool:
+        return self.register("cs") & 3 == 3
+
+    # ---- memory -------------------------------------------------------------
+
+    def read(self, address: int, size: int) -> bytes:
+        """Memory at an address; GdbError where it is not mapped."""
+        data = b""
+        while len(data) < size:
+            part = min(size - len(data), 1024)
+            answer = self.ask(f"m{address + len(data):x},{part:x}")
+            data += bytes.fromhex(self._checked(answer))
+        return data
+
+    def read_u64(self, address: int) -> int:
+        return struct.unpack("<Q", self.read(address, 8))[0]
+
+    def read_string(self, address: int, limit: int = 256) -> str:
+        """Text up to its zero byte, at most `limit` bytes of it."""
+        text = b""
+        while len(text) < limit and b"\0" not in text:
+            text += self.read(address + len(text), 16)
+        return text.partition(b"\0")[0].decode(errors="replace")
+
+    def write(self, address: int, data: bytes) -> None:
+        """Writes memory, also where the page tables forbid it to the CPU."""
+        self._checked(self.ask(f"M{address:x},{len(data):x}:{data.hex()}"))
+
+    def physical(self, on: bool) -> None:
+        """Makes addresses physical ones (or virtual again)."""
+        self._checked(self.ask(f"Qqemu.PhyMemMode:{int(on)}"))
+
+    def read_physical(self, address: int, size: int) -> bytes:
+        self.physical(True)
+        try:
+            return self.read(address, size)
+        finally:
+            self.physical(False)
+
+    def is_mapped(self, address: int) -> bool:
+        try:
+            self.read(address, 1)
+            return True
+        except GdbTimeout:
+            raise
+        except GdbError:
+            return False
+
+    # ---- running ------------------------------------------------------------
+
+    def insert_breakpoint(self, address: int) -> None:
+        """Stops before the instruction there, in every address space; it may be
+        set before anything is mapped."""
+        self._checked(self.ask(f"Z1,{address:x},1"))
+
+    def remove_breakpoint(self, address: int) -> None:
+        self._checked(self.ask(f"z1,{address:x},1"))
+
+    def insert_watchpoint(self, address: int, size: int = 8) -> None:
+        """Stops after a write to these bytes."""
+        self._checked(self.ask(f"Z2,{address:x},{size:x}"))
+
+    def remove_watchpoint(self, address: int, size: int = 8) -> None:
+        self._checked(self.ask(f"z2,{address:x},{size:x}"))
+
+    def step(self) -> Stop:
+        """Runs one instruction; no interrupt is taken during it."""
+        self._send("s")
+        return self._stop(deadlines.ANSWER)
+
+    def resume(self) -> None:
+        """Lets the machine run on and returns at once; `wait` or `interrupt`
+        take it up again."""
+        self._send("c")
+
+    def wait(self, deadline: Optional[float] = None) -> Stop:
+        """Waits for the stop, `deadline` seconds at most (GdbTimeout)."""
+        return self._stop(deadline or deadlines.RUN)
+
+    def cont(self, deadline: Optional[float] = None) -> Stop:
+        """Runs to the next breakpoint or watchpoint."""
+        self.resume()
+        return self.wait(deadline)
+
+    def interrupt(self) -> Stop:
+        """Stops the running machine wherever it is."""
+        self._socket.sendall(b"\x03")
+        return self._stop(deadlines.ANSWER)
+
+    def run_to(self, address: int, deadline: Optional[float] = None) -> None:
+        """Runs until the instruction at an address is next."""
+        self.insert_breakpoint(address)
+        try:
+            self.cont(deadline)
+        finally:
+            self.remove_breakpoint(address)
+        if self.register("rip") != address:
+            raise GdbError(f"stopped at {self.register('rip'):#x}, not {address:#x}")
+
+    def step_until(
+        self, done: Callable[[dict[str, int]], bool], limit: int = 100_000
+    ) -> int:
+        """Steps until `done(registers)` holds; gives the number of steps."""
+        for count in range(1, limit + 1):
+            self.step()
+            if done(self.registers()):
+                return count
+        raise GdbTimeout(f"{limit} steps did not reach the place")
+
+    def rdmsr(self, msr: int, scratch: int) -> int:
+        """A model-specific register, which no packet reads.
+
+        `scratch` is the address of two bytes of kernel code: for one step they
+        hold RDMSR, and the CPU runs it in ring 0; then all is put back.
+        """
+        names = ("rip", "rax", "rcx", "rdx")
+        saved = {name: self.register(name) for name in names}
+        selectors = {name: self.register(name) for name in ("ss", "cs")}
+        code = self.read(scratch, len(RDMSR))
+        ring_3 = selectors["cs"] & 3 == 3
+        if ring_3:
+            self.set_register("ss", KERNEL_SS)
+            self.set_register("cs", KERNEL_CS)
+        try:
+            self.write(scratch, RDMSR)
+            self.set_register("rcx", msr)
+            self.set_register("rip", scratch)
+            self.step()
+            if self.register("rip") != scratch + len(RDMSR):
+                raise GdbError(f"RDMSR of {msr:#x} faulted")
+            low, high = self.register("rax"), self.register("rdx")
+            return (high & 0xFFFFFFFF) << 32 | low & 0xFFFFFFFF
+        finally:
+            self.write(scratch, code)
+            if ring_3:
+                self.set_register("cs", selectors["cs"])
+                self.set_register("ss", selectors["ss"])
+            for name, value in saved.items():
+                self.set_register(name, value)
+
+    # ---- packets ------------------------------------------------------------
+
+    def ask(self, request: str) -> str:
+        """Sends one packet and gives the answer."""
+        self._send(request)
+        return self._receive(time.monotonic() + deadlines.ANSWER)
+
+    def monitor(self, line: str) -> str:
+        """The answer of QEMU's monitor, through the debugger's connection."""
+        self._send("qRcmd," + line.encode().hex())
+        text = ""
+        while True:
+            answer = self._receive(time.monotonic() + deadlines.ANSWER)
+            if answer == "OK":
+                return text
+            if not answer.startswith("O"):
+                raise GdbError(f"monitor {line}: {answer}")
+            text += bytes.fromhex(answer[1:]).decode(errors="replace")
+
+    def _read_layout(self) -> dict[str, Register]:
+        """The registers as the target description lists them: numbers and
+        places in the `g` packet follow its order."""
+        layout: dict[str, Register] = {}
+        number = offset = 0
+        # The top file is no well-formed XML: its xi: prefix is never declared.
+        for name in re.findall(r'href="([^"]*)"', self._transfer("target.xml")):
+            feature = ElementTree.fromstring(self._transfer(name))
+            for register in feature.iter("reg"):
+                number = int(register.get("regnum", number))
+                size = int(register.attrib["bitsize"]) // 8
+                layout[register.attrib["name"]] = Register(number, offset, size)
+                number += 1
+                offset += size
+        return layout
+
+    def _transfer(self, name: str) -> str:
+        """A file of the target description; its text comes in pieces."""
+        text = ""
+        while True:
+            answer = self.ask(f"qXfer:features:read:{name}:{len(text):x},ffb")
+            text += answer[1:]
+            if answer[:1] != "m":
+                return text
+
+    def _stop(self, seconds: float) -> Stop:
+        answer = self._receive(time.monotonic() + seconds)
+        if answer[:1] in "WX":
+            status = re.match(r"[0-9a-f]+", answer[1:])
+            raise MachineGone(int(status[0], 16) if status else None)
+        if answer[:1] not in "ST":
+            raise GdbError(f"an answer that is no stop: {answer!r}")
+        watch = re.search(r"watch:([0-9a-f]+)", answer)
+        return Stop(int(answer[1:3], 16), int(watch[1], 16) if watch else None)
+
+    @staticmethod
+    def _checked(answer: str) -> str:
+        if re.fullmatch(r"E[0-9a-fA-F]{2}", answer):
+            raise GdbError(f"the stub answers {answer}")
+        return answer
+
+    def _send(self, request: str) -> None:
+        data = request.encode()
+        try:
+            self._socket.sendall(b"$%s#%02x" % (data, sum(data) & 0xFF))
+        except OSError:
+            raise MachineGone() from None
+
+    def _receive(self, until: float) -> str:
+        while True:
+            packet = re.search(rb"\$([^#]*)#..", self._buffer, re.DOTALL)
+            if packet:
+                self._buffer = self._buffer[packet.end():]
+                if self._ack:
+                    self._socket.sendall(b"+")
+                return _unescape(packet[1]).decode("latin-1")
+            remaining = until - time.monotonic()
+            if remaining <= 0:
+                raise GdbTimeout("no answer from the machine before the deadline")
+            self._socket.settimeout(remaining)
+            try:
+                data = self._socket.recv(65536)
+            except socket.timeout:
+                continue
+            except OSError:
+                data = b""
+            if not data:
+                raise MachineGone()
+            self._buffer += data
+
+
+def _unescape(data: bytes) -> bytes:
+    """Undoes the protocol's escapes: } before a byte with bit 5 turned over."""
+    return re.sub(
+        rb"\}(.)", lambda match: bytes([match[1][0] ^ 0x20]), data, flags=re.DOTALL
+    )

@@ -1,0 +1,358 @@
+"""Starts QEMU, talks with its console, and says how it ended.
+
+    with Machine("/bin/regs 7") as machine:
+        result = machine.wait()
+    assert result.status == 0, result
+
+QEMU is started by grade/qemu.sh, which describes the machine for everyone. It
+runs in a session of its own that is killed whole when the `with` ends, however
+it ends; a test runner that is killed takes its QEMU along. Any number may run
+side by side: sockets lie in a directory of their own, and no port is used.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Optional, Sequence, Union
+
+from . import deadlines
+from .gdb_remote import Gdb
+
+TREE = Path(__file__).resolve().parents[2]
+KERNEL = TREE / "build/kernel.elf"
+INITRD = TREE / "build/initrd.cpio"
+
+# What a console may print before the machine is stopped, in bytes.
+OUTPUT_LIMIT = 16 << 20
+# How much of the console a failure shows, in lines.
+TAIL_LINES = 30
+
+# The values that the kernel ends QEMU with, besides a program's status.
+STATUS_ABOVE_124 = 125
+STATUS_FAULT = 126
+STATUS_PANIC = 127
+
+
+class MachineError(Exception):
+    """The machine did not do what was waited for; the text has the console."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """How a run ended.
+
+    code     QEMU's exit status, negative if a signal ended it.
+    console  all that the machine printed.
+    stderr   what QEMU itself had to say.
+    stopped  why the harness ended the run, or None if it ended by itself.
+    """
+
+    code: int
+    console: str
+    stderr: str
+    stopped: Optional[str] = None
+
+    @property
+    def status(self) -> Optional[int]:
+        """The value the kernel ended QEMU with, or None where it did not.
+
+        QEMU's own errors end it with 1, which looks like the value 0; a machine
+        that ran has printed something, so an empty console means it did not.
+        """
+        if self.stopped or self.code < 0 or self.code % 2 == 0 or not self.console:
+            return None
+        return self.code >> 1
+
+    @property
+    def outcome(self) -> str:
+        """The end in one sentence."""
+        if self.stopped:
+            return self.stopped
+        if self.status is None:
+            if not self.console:
+                return f"QEMU did not start the kernel (exit status {self.code})"
+            return f"the machine reset or was left (QEMU exit status {self.code})"
+        return {
+            STATUS_PANIC: "the kernel panicked",
+            STATUS_FAULT: "a fault killed the first program",
+            STATUS_ABOVE_124: "the first program's status was above 124",
+        }.get(self.status, f"the first program ended with status {self.status}")
+
+    def __str__(self) -> str:
+        text = f"{self.outcome}\n{tail(self.console)}"
+        return text + (f"\nQEMU said: {self.stderr.strip()}" if self.stderr else "")
+
+
+def tail(console: str) -> str:
+    """The last lines of a console, as a failure shows them."""
+    lines = console.splitlines()
+    omitted = len(lines) - TAIL_LINES
+    head = [f"… {omitted} lines before …"] if omitted > 0 else []
+    return "\n".join(["---- console ----", *head, *lines[-TAIL_LINES:], "----"])
+
+
+class Machine:
+    """One QEMU, from start to end; use it in a `with`.
+
+    init      first program and its arguments; None boots to the shell.
+    append    kernel options that stand before it, as "hz=1000".
+    firmware  "qboot" or "seabios".
+    cpu       a model other than the pinned one.
+    memory    in MB.
+    icount    as "shift=0,sleep=off".
+    gdb       offer the debugger's socket: connect with `machine.gdb()`.
+    stopped   wait before the first instruction for a debugger to continue.
+    monitor   offer QEMU's monitor: ask with `machine.monitor("info registers")`.
+    flags     more arguments for QEMU.
+    deadline  seconds after which the whole run is killed.
+    """
+
+    def __init__(
+        self,
+        init: Optional[str] = None,
+        *,
+        append: str = "",
+        firmware: str = "qboot",
+        cpu: Optional[str] = None,
+        memory: int = 128,
+        icount: Optional[str] = None,
+        kernel: Path = KERNEL,
+        initrd: Path = INITRD,
+        gdb: bool = False,
+        stopped: bool = False,
+        monitor: bool = False,
+        flags: Sequence[str] = (),
+        deadline: Optional[float] = None,
+    ) -> None:
+        self._directory = Path(tempfile.mkdtemp(prefix="threshold-"))
+        self._output = bytearray()
+        self._changed = threading.Condition()
+        self._finished = False
+        self._stopped: Optional[str] = None
+        self._seen = 0
+        self._gdb: Optional[Gdb] = None
+        self._monitor: Optional[_Monitor] = None
+
+        arguments = ["-chardev", "stdio,id=console,signal=off",
+                     "-serial", "chardev:console"]
+        if gdb or stopped:
+            arguments += ["-gdb", f"unix:{self._directory}/gdb,server=on,wait=off"]
+        if stopped:
+            arguments += ["-S"]
+        if monitor:
+            arguments += ["-qmp", f"unix:{self._directory}/qmp,server=on,wait=off"]
+        self._process = subprocess.Popen(
+            [*_die_with_parent(), "sh", str(TREE / "grade/qemu.sh"),
+             *arguments, *flags],
+            env={
+                "PATH": os.environ["PATH"],
+                "PROG": init or "",
+                "APPEND": append,
+                "FIRMWARE": firmware,
+                "CPU": cpu or "",
+                "MEM": str(memory),
+                "ICOUNT": icount or "",
+                "KERNEL": str(kernel),
+                "INITRD": str(initrd),
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=(self._directory / "stderr").open("wb"),
+            start_new_session=True,
+        )
+        self._deadline = time.monotonic() + (deadline or deadlines.RUN)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Machine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """QEMU's process id."""
+        return self._process.pid
+
+    @property
+    def console(self) -> str:
+        """All that the machine has printed so far."""
+        with self._changed:
+            return _text(bytes(self._output))
+
+    def send(self, text: Union[str, bytes]) -> None:
+        """Types into the console."""
+        data = text.encode() if isinstance(text, str) else text
+        assert self._process.stdin
+        self._process.stdin.write(data)
+        self._process.stdin.flush()
+
+    def expect(self, pattern: str) -> re.Match[str]:
+        """Waits until the console shows the regular expression after what was
+        expected before, and gives the match.
+
+        Raises MachineError if the machine ends or the deadline passes first.
+        """
+        expression = re.compile(pattern, re.MULTILINE)
+        with self._changed:
+            while True:
+                text = _text(bytes(self._output))
+                match = expression.search(text, self._seen)
+                if match:
+                    self._seen = match.end()
+                    return match
+                remaining = self._deadline - time.monotonic()
+                if self._finished or remaining <= 0:
+                    break
+                self._changed.wait(remaining)
+        why = "the machine ended" if self._finished else "the deadline passed"
+        raise MachineError(f"{why} before {pattern!r} was seen\n{tail(text)}")
+
+    def command(self, line: str, prompt: str = r"^\S*\$ ") -> str:
+        """Types a line at the shell's prompt and gives what stood between its
+        echo and the next prompt."""
+        start = self._seen
+        self.send(line + "\n")
+        match = self.expect(prompt)
+        answer = match.string[start:match.start()]
+        return answer.partition("\n")[2]
+
+    def wait(self) -> Result:
+        """Waits until QEMU ends by itself and gives the result; kills it when
+        the deadline passes, which the result then says."""
+        try:
+            self._process.wait(max(0.0, self._deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self._stop("no end before the deadline; QEMU was killed")
+        self._reader.join(deadlines.ANSWER)
+        stderr = (self._directory / "stderr").read_text(errors="replace")
+        return Result(self._process.wait(), self.console, stderr, self._stopped)
+
+    def gdb(self) -> Gdb:
+        """The debugger's connection, made at the first call; it stops the
+        machine."""
+        if self._gdb is None:
+            self._gdb = Gdb(self._connect("gdb"))
+        return self._gdb
+
+    def monitor(self, line: str) -> str:
+        """QEMU's answer to a line typed at its monitor."""
+        if self._monitor is None:
+            self._monitor = _Monitor(self._connect("qmp"))
+        return self._monitor.ask(line)
+
+    def close(self) -> None:
+        """Kills QEMU if it still runs and removes its directory."""
+        if self._process.poll() is None:
+            self._kill()
+        self._process.wait()
+        self._reader.join(deadlines.ANSWER)
+        for connection in (self._gdb, self._monitor):
+            if connection is not None:
+                connection.close()
+        for stream in (self._process.stdin, self._process.stdout):
+            try:
+                stream.close()
+            except BrokenPipeError:
+                pass
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _connect(self, name: str) -> socket.socket:
+        """Connects to a socket that QEMU is about to make."""
+        until = min(self._deadline, time.monotonic() + deadlines.ANSWER)
+        while True:
+            connection = socket.socket(socket.AF_UNIX)
+            try:
+                connection.connect(str(self._directory / name))
+                return connection
+            except OSError:
+                connection.close()
+                if self._process.poll() is not None:
+                    raise MachineError(str(self.wait())) from None
+                if time.monotonic() > until:
+                    raise MachineError(f"QEMU offers no {name} socket") from None
+            time.sleep(0.002)
+
+    def _stop(self, reason: str) -> None:
+        self._stopped = reason
+        self._kill()
+
+    def _kill(self) -> None:
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def _read(self) -> None:
+        """Collects the console, in a thread of its own."""
+        assert self._process.stdout
+        while True:
+            data = os.read(self._process.stdout.fileno(), 65536)
+            with self._changed:
+                self._output += data
+                self._finished = not data
+                self._changed.notify_all()
+            if not data:
+                return
+            if len(self._output) > OUTPUT_LIMIT:
+                self._stop(f"printed more than {OUTPUT_LIMIT >> 20} MB; stopped")
+
+
+class _Monitor:
+    """QEMU's monitor through its JSON protocol (QMP)."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.settimeout(deadlines.ANSWER)
+        self._connection = connection
+        self._lines = connection.makefile("r", encoding="utf-8")
+        self._lines.readline()
+        self._execute("qmp_capabilities")
+
+    def ask(self, line: str) -> str:
+        return self._execute("human-monitor-command", **{"command-line": line})
+
+    def close(self) -> None:
+        self._lines.close()
+        self._connection.close()
+
+    def _execute(self, name: str, **arguments: str) -> str:
+        request = {"execute": name, "arguments": arguments}
+        self._connection.sendall(json.dumps(request).encode())
+        while True:
+            answer = self._lines.readline()
+            if not answer:
+                raise MachineError(f"QEMU ended while its monitor did {name}")
+            reply = json.loads(answer)
+            if "return" in reply:
+                return reply["return"]
+            if "error" in reply:
+                raise MachineError(f"monitor: {reply['error']['desc']}")
+
+
+def run(init: Optional[str] = None, **options: object) -> Result:
+    """Boots, waits for the end, and gives the result; options as for Machine."""
+    with Machine(init, **options) as machine:  # type: ignore[arg-type]
+        return machine.wait()
+
+
+def _text(output: bytes) -> str:
+    return output.decode(errors="replace").replace("\r\n", "\n")
+
+
+def _die_with_parent() -> list[str]:
+    """Words before a command that make Linux kill it when this process dies."""
+    if shutil.which("setpriv"):
+        return ["setpriv", "--pdeathsig", "KILL", "--"]
+    return []

@@ -1,0 +1,128 @@
+"""Names, lines and layouts of an ELF file with debug information."""
+
+from __future__ import annotations
+
+import bisect
+import functools
+from pathlib import Path
+from typing import Iterator, Optional
+
+from elftools.construct import Container
+from elftools.dwarf.die import DIE
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+
+class Symbols:
+    """What stands where in one ELF file."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self.elf = ELFFile(self._file)
+        table = self.elf.get_section_by_name(".symtab")
+        if not isinstance(table, SymbolTableSection):
+            raise ValueError(f"{path} has no symbol table")
+        self._symbols = {s.name: s for s in table.iter_symbols() if s.name}
+        code = {
+            index for index, section in enumerate(self.elf.iter_sections())
+            if section["sh_flags"] & SH_FLAGS.SHF_EXECINSTR
+        }
+        self._functions = sorted(
+            (s["st_value"], s.name)
+            for s in self._symbols.values()
+            if s["st_shndx"] in code
+        )
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._symbols
+
+    def address(self, name: str) -> int:
+        """The address of a symbol; KeyError if there is none of that name."""
+        return self._symbols[name]["st_value"]
+
+    def range(self, name: str) -> range:
+        """The addresses of a function; one without a size ends at the next."""
+        start, size = self.address(name), self._symbols[name]["st_size"]
+        if size:
+            return range(start, start + size)
+        after = bisect.bisect_right(self._functions, (start, "\x7f"))
+        return range(start, self._functions[after][0])
+
+    def name_at(self, address: int) -> str:
+        """`function+0x12`, or the number where nothing is known."""
+        index = bisect.bisect_right(self._functions, (address, "\x7f")) - 1
+        if index < 0:
+            return f"{address:#x}"
+        start, name = self._functions[index]
+        return name if address == start else f"{name}+{address - start:#x}"
+
+    def line_at(self, address: int) -> Optional[str]:
+        """`kernel/gdt.c:41`, or None where there is no line information."""
+        index = bisect.bisect_right(self._lines, (address, "\x7f")) - 1
+        return self._lines[index][1] or None if index >= 0 else None
+
+    def offset_of(self, structure: str, member: str) -> int:
+        """Bytes from the start of a struct to one of its members; KeyError if
+        either does not exist."""
+        return self._structures[structure][1][member]
+
+    def size_of(self, structure: str) -> int:
+        """Bytes of a struct."""
+        return self._structures[structure][0]
+
+    @functools.cached_property
+    def _lines(self) -> list[tuple[int, str]]:
+        """(address, "file:line") in order; an empty text ends a sequence."""
+        lines = []
+        for unit in self.elf.get_dwarf_info().iter_CUs():
+            program = self.elf.get_dwarf_info().line_program_for_CU(unit)
+            if program is None:
+                continue
+            names = _file_names(program.header)
+            for entry in program.get_entries():
+                state = entry.state
+                if state is None:
+                    continue
+                where = "" if state.end_sequence else (
+                    f"{names[state.file]}:{state.line}")
+                lines.append((state.address, where))
+        return sorted(lines)
+
+    @functools.cached_property
+    def _structures(self) -> dict[str, tuple[int, dict[str, int]]]:
+        """Each struct's size and the offsets of its members, in bytes."""
+        found: dict[str, tuple[int, dict[str, int]]] = {}
+        for die in self._dies():
+            if die.tag != "DW_TAG_structure_type" or "DW_AT_name" not in die.attributes:
+                continue
+            if "DW_AT_byte_size" not in die.attributes:
+                continue
+            members = {
+                child.attributes["DW_AT_name"].value.decode():
+                    child.attributes["DW_AT_data_member_location"].value
+                for child in die.iter_children()
+                if "DW_AT_name" in child.attributes
+                and "DW_AT_data_member_location" in child.attributes
+            }
+            name = die.attributes["DW_AT_name"].value.decode()
+            found[name] = (die.attributes["DW_AT_byte_size"].value, members)
+        return found
+
+    def _dies(self) -> Iterator[DIE]:
+        for unit in self.elf.get_dwarf_info().iter_CUs():
+            yield from unit.iter_DIEs()
+
+
+def _file_names(header: Container) -> dict[int, str]:
+    """The files of a line program by their numbers, each with its directory."""
+    directories = [d.decode() for d in header.include_directory]
+    # Files and directories count from 0 since DWARF 5; before, from 1, and
+    # directory 0 is where the compiler ran.
+    first = 0 if header.version >= 5 else 1
+    names = {}
+    for number, entry in enumerate(header.file_entry, start=first):
+        name = entry.name.decode()
+        directory = directories[entry.dir_index - first] if entry.dir_index else ""
+        names[number] = f"{directory}/{name}" if directory else name
+    return names
