@@ -165,6 +165,15 @@ long wait_for(long pid)
 	return result < 0 ? result : status;
 }
 
+long run_child(int (*body)(long), long argument)
+{
+	long pid = fork();
+
+	if (pid == 0)
+		exit(body(argument));
+	return pid < 0 ? pid : wait_for(pid);
+}
+
 void sleep_ms(unsigned long ms)
 {
 	struct timespec wanted = { ms / 1000, ms % 1000 * 1000000 };

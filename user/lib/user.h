@@ -60,6 +60,10 @@ unsigned long free_pages(void);  /* in the whole machine */
 bool on_threshold(void);         /* else: on a Linux host */
 long write_all(int fd, const void *buffer, size_t size);
 
+/* Let a child run body(argument) and exit with its result; wait for it. What
+ * comes back is its status, or the error of fork. */
+long run_child(int (*body)(long), long argument);
+
 /*
  * One line from fd into line, without its newline; the length, or -1 at the
  * end of input. It reads byte by byte, so that what follows the line is left
