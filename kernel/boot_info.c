@@ -1,0 +1,141 @@
+/*
+ * boot_info: the loader's structures.
+ * Source: Xen's public header arch-x86/hvm/start_info.h, version 1.
+ */
+#include "boot_info.h"
+
+#include "print.h"
+#include "string.h"
+
+/* EAX is no sign of PVH (qboot leaves Multiboot's there); this is. */
+#define START_MAGIC 0x336ec578
+
+struct start_info {
+	uint32_t magic, version, flags, modules;
+	uint64_t module_list, command_line, rsdp;
+	uint64_t memory_map;
+	uint32_t memory_entries, reserved;
+};
+
+struct module {
+	uint64_t address, size, command_line, reserved;
+};
+
+#define MEMORY_RAM 1
+struct memory_entry {
+	uint64_t address, size;
+	uint32_t type, reserved;
+};
+
+extern const char kernel_end[];
+
+struct boot_info boot_info;
+
+static uint64_t page_up(uint64_t address)
+{
+	return (address + PAGE_SIZE - 1) & -(uint64_t)PAGE_SIZE;
+}
+
+/* Adds [start, end) less what is in use: the piece below a hole, the piece
+ * above it. The holes lie in order of their addresses. */
+static void add_memory(uint64_t start, uint64_t end,
+		       const struct memory_range *holes, int count)
+{
+	for (int i = 0; i <= count; i++) {
+		bool last = i == count;
+		uint64_t stop =
+			last || holes[i].start > end ? end : holes[i].start;
+
+		if (start < stop && boot_info.memory_ranges < MEMORY_RANGES)
+			boot_info.memory[boot_info.memory_ranges++] =
+				(struct memory_range){
+					page_up(start),
+					stop & -(uint64_t)PAGE_SIZE
+				};
+		if (!last && holes[i].end > start)
+			start = holes[i].end;
+	}
+}
+
+void boot_info_init(uint64_t pa)
+{
+	const struct start_info *info = pa_to_va(pa);
+	const struct memory_entry *entry;
+	/* The first megabyte is the firmware's, then comes the kernel. */
+	struct memory_range holes[2] = {
+		{ 0, page_up((uint64_t)kernel_end - KERNEL_BASE) },
+	};
+
+	if (info->magic != START_MAGIC)
+		panic("boot: this is no PVH start: %x instead of %x stands at "
+		      "the address in EBX",
+		      info->magic, START_MAGIC);
+	if (info->version < 1)
+		panic("boot: the loader gave no memory map (start_info "
+		      "version %u)",
+		      info->version);
+	if (info->command_line)
+		strlcpy(boot_info.command_line, pa_to_va(info->command_line),
+			sizeof(boot_info.command_line));
+	if (info->modules > 0) {
+		const struct module *module = pa_to_va(info->module_list);
+
+		boot_info.initrd = pa_to_va(module->address);
+		boot_info.initrd_size = module->size;
+		holes[1].start = module->address;
+		holes[1].end = page_up(module->address + module->size);
+	}
+
+	entry = pa_to_va(info->memory_map);
+	for (uint32_t i = 0; i < info->memory_entries; i++) {
+		uint64_t end = entry[i].address + entry[i].size;
+
+		if (entry[i].type != MEMORY_RAM)
+			continue;
+		if (end > 0x100000000)
+			end = 0x100000000;
+		add_memory(entry[i].address, end, holes,
+			   boot_info.initrd ? 2 : 1);
+	}
+}
+
+/* The value of name= when it stands at the start of a word, else NULL. */
+static const char *find_option(const char *name)
+{
+	const char *at = boot_info.command_line;
+	size_t length = strlen(name);
+
+	while (*at) {
+		while (*at == ' ')
+			at++;
+		if (strncmp(at, name, length) == 0 && at[length] == '=')
+			return at + length + 1;
+		if (strncmp(at, "init=", 5) == 0)
+			break; /* the rest is the program's */
+		while (*at && *at != ' ')
+			at++;
+	}
+	return NULL;
+}
+
+uint64_t boot_option(const char *name, uint64_t missing)
+{
+	const char *at = find_option(name);
+	uint64_t value = 0;
+
+	if (!at)
+		return missing;
+	for (; *at && *at != ' '; at++) {
+		if (*at < '0' || *at > '9' || value > 1000000000)
+			panic("boot: %s= on the command line wants a decimal "
+			      "number",
+			      name);
+		value = value * 10 + *at - '0';
+	}
+	return value;
+}
+
+const char *boot_option_init(void)
+{
+	return find_option("init");
+}

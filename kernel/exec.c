@@ -1,0 +1,328 @@
+/*
+ * exec: read the ELF header, make an area of each segment, lay out the stack.
+ *
+ * Nothing of the file is copied here: a segment's pages come when they are
+ * touched. All is built in a new address space, which takes the old one's place
+ * only when nothing can fail any more.
+ */
+#include "exec.h"
+
+#include "errno.h"
+#include "file.h"
+#include "initrd.h"
+#include "per_cpu.h"
+#include "print.h"
+#include "string.h"
+
+#define STACK_SIZE        (8 * 1024 * 1024)
+#define SEGMENTS_MAX      32
+
+#define ELF_MAGIC         0x464c457f /* 7f 'E' 'L' 'F' */
+#define ELF_CLASS_64      2
+#define ELF_LITTLE_ENDIAN 1
+#define ELF_EXECUTABLE    2
+#define ELF_X86_64        62
+#define ELF_LOAD          1
+#define ELF_INTERPRETER   3
+#define ELF_X             1
+#define ELF_W             2
+#define ELF_R             4
+
+struct elf_header {
+	uint32_t magic;
+	uint8_t class, data, version, pad[9];
+	uint16_t type, machine;
+	uint32_t version2;
+	uint64_t entry, segments, sections;
+	uint32_t flags;
+	uint16_t size, segment_size, segment_count;
+	uint16_t section_size, section_count, section_names;
+};
+
+struct elf_segment {
+	uint32_t type, flags;
+	uint64_t offset, va, pa, file_size, memory_size, align;
+};
+
+_Static_assert(sizeof(struct elf_header) == 64, "ELF64");
+_Static_assert(sizeof(struct elf_segment) == 56, "ELF64");
+
+/* The auxiliary vector's keys: psABI section 3.4.3. */
+#define AT_NULL   0
+#define AT_PHDR   3
+#define AT_PHENT  4
+#define AT_PHNUM  5
+#define AT_PAGESZ 6
+#define AT_ENTRY  9
+#define AT_UID    11
+#define AT_EUID   12
+#define AT_GID    13
+#define AT_EGID   14
+#define AT_SECURE 23
+#define AT_RANDOM 25
+
+int exec_add(struct exec_args *args, const char *string, bool environment)
+{
+	size_t length = strlen(string) + 1;
+	int *count = environment ? &args->envc : &args->argc;
+
+	if (*count == ARGS_MAX || length > sizeof(args->text) - args->size)
+		return -E2BIG;
+	args->at[args->argc + args->envc] = args->size;
+	memcpy(args->text + args->size, string, length);
+	args->size += length;
+	(*count)++;
+	return 0;
+}
+
+static bool is_executable(const struct elf_header *elf, uint64_t size)
+{
+	return size >= sizeof(*elf) && elf->magic == ELF_MAGIC &&
+	       elf->class == ELF_CLASS_64 && elf->data == ELF_LITTLE_ENDIAN &&
+	       elf->type == ELF_EXECUTABLE && elf->machine == ELF_X86_64 &&
+	       elf->segment_size == sizeof(struct elf_segment) &&
+	       elf->segment_count > 0 && elf->segment_count <= SEGMENTS_MAX &&
+	       elf->segments <= size &&
+	       elf->segment_count * sizeof(struct elf_segment) <=
+		       size - elf->segments;
+}
+
+/* Makes an area of a segment that is to be loaded. */
+static int add_segment(struct vm *vm, const struct initrd_file *file,
+		       const struct elf_segment *segment)
+{
+	uint64_t end = segment->va + segment->memory_size;
+	struct vm_area area = {
+		.start = segment->va & -(uint64_t)PAGE_SIZE,
+		.end = (end + PAGE_SIZE - 1) & -(uint64_t)PAGE_SIZE,
+		.prot = (segment->flags & ELF_R ? PROT_READ : 0) |
+			(segment->flags & ELF_W ? PROT_WRITE : 0) |
+			(segment->flags & ELF_X ? PROT_EXEC : 0),
+		.data = file->data + segment->offset,
+		.data_start = segment->va,
+		.data_end = segment->va + segment->file_size,
+	};
+
+	if (segment->memory_size == 0)
+		return 0;
+	if (segment->file_size > segment->memory_size ||
+	    segment->offset > file->size ||
+	    segment->file_size > file->size - segment->offset)
+		return -ENOEXEC;
+	/* Page 0 stays unmapped, and so does the stack's place. No program is
+	 * larger than the machine's memory. */
+	if (segment->va < PAGE_SIZE || segment->va >= USER_END ||
+	    segment->memory_size > page_total() * PAGE_SIZE ||
+	    area.end > USER_END - STACK_SIZE)
+		return -ENOEXEC;
+	if (!vm_is_unused(vm, area.start, area.end))
+		return -ENOEXEC;
+	if (area.end > vm->brk)
+		vm->brk_start = vm->brk = area.end;
+	return vm_add(vm, &area);
+}
+
+static bool is_code(const struct vm *vm, uint64_t va)
+{
+	for (int i = 0; i < vm->area_count; i++)
+		if (va >= vm->areas[i].start && va < vm->areas[i].end)
+			return vm->areas[i].prot & PROT_EXEC;
+	return false;
+}
+
+static int load_segments(struct vm *vm, const struct initrd_file *file)
+{
+	const struct elf_header *elf = (const struct elf_header *)file->data;
+	const struct elf_segment *segment;
+
+	if (!is_executable(elf, file->size))
+		return -ENOEXEC;
+	segment = (const struct elf_segment *)(file->data + elf->segments);
+	for (int i = 0; i < elf->segment_count; i++) {
+		int error = 0;
+
+		if (segment[i].type == ELF_INTERPRETER)
+			return -ENOEXEC; /* it wants a dynamic linker */
+		if (segment[i].type == ELF_LOAD)
+			error = add_segment(vm, file, &segment[i]);
+		if (error < 0)
+			return error;
+	}
+	return is_code(vm, elf->entry) ? 0 : -ENOEXEC;
+}
+
+/* Where a program finds its own program headers, if a segment holds them. */
+static uint64_t headers_va(const struct elf_header *elf)
+{
+	const struct elf_segment *segment =
+		(const void *)((const uint8_t *)elf + elf->segments);
+
+	for (int i = 0; i < elf->segment_count; i++)
+		if (segment[i].type == ELF_LOAD &&
+		    elf->segments >= segment[i].offset &&
+		    elf->segments - segment[i].offset < segment[i].file_size)
+			return segment[i].va + elf->segments -
+			       segment[i].offset;
+	return 0;
+}
+
+/* Sixteen bytes for AT_RANDOM. They differ from run to run, as the clock does;
+ * they are no secret. */
+static void fill_random(uint64_t random[2])
+{
+	uint64_t x = rdtsc();
+
+	for (int i = 0; i < 2; i++) {
+		x += 0x9e3779b97f4a7c15;
+		random[i] = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
+		random[i] ^= random[i] >> 27;
+	}
+}
+
+/* Writes the start-up stack into its top page: from low to high argc, argv, 0,
+ * envp, 0, the auxiliary vector, random bytes, the strings. Returns RSP, which
+ * must be a multiple of 16, or 0 without memory. */
+static uint64_t build_stack(struct vm *vm, const struct elf_header *elf,
+			    const struct exec_args *args)
+{
+	uint64_t top = USER_END, strings = top - ((args->size + 15) & ~15UL);
+	uint64_t random = strings - 16;
+	uint64_t auxv[][2] = {
+		{ AT_PHDR, headers_va(elf) },
+		{ AT_PHENT, sizeof(struct elf_segment) },
+		{ AT_PHNUM, elf->segment_count },
+		{ AT_PAGESZ, PAGE_SIZE },
+		{ AT_ENTRY, elf->entry },
+		{ AT_UID, 0 },
+		{ AT_EUID, 0 },
+		{ AT_GID, 0 },
+		{ AT_EGID, 0 },
+		{ AT_SECURE, 0 },
+		{ AT_RANDOM, random },
+		{ AT_NULL, 0 },
+	};
+	int words = 1 + args->argc + 1 + args->envc + 1;
+	uint64_t rsp = (random - words * 8 - sizeof(auxv)) & ~15UL;
+	char *page = vm_page_for_write(vm, top - PAGE_SIZE);
+	uint64_t *word;
+
+	if (!page)
+		return 0;
+	memcpy(page + PAGE_SIZE - (top - strings), args->text, args->size);
+	fill_random((uint64_t *)(page + PAGE_SIZE - (top - random)));
+	word = (uint64_t *)(page + PAGE_SIZE - (top - rsp));
+	*word++ = args->argc;
+	for (int i = 0; i < args->argc + args->envc; i++) {
+		if (i == args->argc)
+			*word++ = 0;
+		*word++ = strings + args->at[i];
+	}
+	if (args->envc == 0)
+		*word++ = 0;
+	*word++ = 0;
+	memcpy(word, auxv, sizeof(auxv));
+	return rsp;
+}
+
+_Static_assert(sizeof(((struct exec_args *)0)->text) +
+			       (2 * ARGS_MAX + 3 + 26) * 8 + 64 <=
+		       PAGE_SIZE,
+	       "the start-up stack fits into one page");
+
+static void set_name(struct proc *p, const char *path)
+{
+	const char *slash;
+
+	while ((slash = strchr(path, '/')))
+		path = slash + 1;
+	strlcpy(p->name, path, sizeof(p->name));
+}
+
+int exec_load(struct proc *p, const char *path, const struct exec_args *args)
+{
+	const struct initrd_file *file = initrd_find(path);
+	struct vm_area stack = {
+		.start = USER_END - STACK_SIZE,
+		.end = USER_END,
+		.prot = PROT_READ | PROT_WRITE,
+	};
+	static struct vm vm; /* too large for a kernel stack */
+	uint64_t rsp = 0;
+	int error;
+
+	if (!file)
+		return -ENOENT;
+	if ((file->mode & S_IFMT) != S_IFREG || !(file->mode & 0111))
+		return -EACCES;
+	error = vm_create(&vm);
+	if (error < 0)
+		return error;
+	error = load_segments(&vm, file);
+	if (error == 0)
+		error = vm_add(&vm, &stack);
+	if (error == 0) {
+		rsp = build_stack(&vm, (const void *)file->data, args);
+		error = rsp ? 0 : -ENOMEM;
+	}
+	if (error < 0) {
+		vm_destroy(&vm);
+		return error;
+	}
+
+	if (p == proc_current())
+		vm_activate(NULL);
+	if (p->vm.pml4)
+		vm_destroy(&p->vm);
+	p->vm = vm;
+	if (p == proc_current())
+		vm_activate(&p->vm);
+	p->entry = ((const struct elf_header *)file->data)->entry;
+	p->stack = rsp;
+	set_name(p, path);
+	return 0;
+}
+
+/* Adds the strings of a NULL-terminated array in the user's memory. */
+static int copy_strings(struct exec_args *args, uint64_t array,
+			bool environment)
+{
+	for (;; array += sizeof(uint64_t)) {
+		uint64_t string;
+		size_t room = sizeof(args->text) - args->size;
+		long length;
+		int error = copyin(&string, array, sizeof(string));
+
+		if (error < 0)
+			return error;
+		if (!string)
+			return 0;
+		length = copyinstr(args->text + args->size, string, room);
+		if (length == -ENAMETOOLONG)
+			return -E2BIG;
+		if (length < 0)
+			return length;
+		error = exec_add(args, args->text + args->size, environment);
+		if (error < 0)
+			return error;
+	}
+}
+
+long sys_execve(uint64_t user_path, uint64_t argv, uint64_t envp)
+{
+	static struct exec_args args; /* nobody else runs until it is used */
+	char path[PATH_MAX];
+	int error = file_path(path, AT_FDCWD, user_path);
+
+	if (error < 0)
+		return error;
+	args.argc = args.envc = args.size = 0;
+	if (argv)
+		error = copy_strings(&args, argv, false);
+	if (error == 0 && envp)
+		error = copy_strings(&args, envp, true);
+	if (error == 0)
+		error = exec_load(proc_current(), path, &args);
+	if (error < 0)
+		return error;
+	proc_enter_user();
+}

@@ -1,0 +1,33 @@
+/*
+ * exec: a program from its file: ELF64, for x86-64, static, at fixed addresses.
+ * Source: System V gABI, chapters 4 and 5; psABI for AMD64, section 3.4.
+ */
+#ifndef EXEC_H
+#define EXEC_H
+
+#include "proc.h"
+
+#define ARGS_MAX 32
+
+/* Arguments, and the environment behind them, as strings in one buffer. */
+struct exec_args {
+	int argc, envc;
+	uint16_t at[2 * ARGS_MAX]; /* where each begins in text */
+	size_t size;               /* bytes of text in use */
+	char text[2048];
+};
+
+/* Adds a string to args: first all arguments, then the environment. Returns 0
+ * or -E2BIG. */
+int exec_add(struct exec_args *args, const char *string, bool environment);
+
+/* Replaces the program of p, which is the current process or a new one, by the
+ * file at path; p->entry and p->stack say where to begin. Returns 0, or a
+ * negative error and has changed nothing: -ENOENT, -EACCES (no regular,
+ * executable file), -ENOEXEC, -ENOMEM. */
+int exec_load(struct proc *p, const char *path, const struct exec_args *args);
+
+/* The call. Does not return when it succeeds. */
+long sys_execve(uint64_t path, uint64_t argv, uint64_t envp);
+
+#endif

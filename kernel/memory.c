@@ -1,0 +1,107 @@
+/*
+ * memory: mmap, munmap, mprotect, brk, in terms of vm's areas.
+ */
+#include "memory.h"
+
+#include "errno.h"
+#include "proc.h"
+
+#define PROT_ALL      (PROT_READ | PROT_WRITE | PROT_EXEC)
+#define MAP_SHARED    0x01
+#define MAP_FIXED     0x10
+#define MAP_ANONYMOUS 0x20
+
+/* Rounds size up to whole pages; 0 if [address, address + size) is not a range
+ * of whole pages within user space, above page 0. */
+static uint64_t whole_pages(uint64_t address, uint64_t size)
+{
+	if (size == 0 || size > USER_END || address % PAGE_SIZE)
+		return 0;
+	size = (size + PAGE_SIZE - 1) & -(uint64_t)PAGE_SIZE;
+	if (address < PAGE_SIZE || address > USER_END ||
+	    size > USER_END - address)
+		return 0;
+	return size;
+}
+
+long sys_mmap(uint64_t address, size_t size, int prot, int flags, int fd,
+	      uint64_t offset)
+{
+	struct vm *vm = &proc_current()->vm;
+	struct vm_area area = { .prot = prot & PROT_ALL };
+	int error;
+
+	(void)fd; /* counts only for a file */
+	if (offset % PAGE_SIZE)
+		return -EINVAL;
+	if (!(flags & MAP_ANONYMOUS))
+		return -ENODEV;
+	if (flags & MAP_SHARED)
+		return -EINVAL;
+	if (size == 0)
+		return -EINVAL;
+	if (size > USER_END)
+		return -ENOMEM;
+	size = (size + PAGE_SIZE - 1) & -(uint64_t)PAGE_SIZE;
+	if (flags & MAP_FIXED) {
+		if (!whole_pages(address, size))
+			return address % PAGE_SIZE ? -EINVAL : -ENOMEM;
+		error = vm_remove(vm, address, address + size);
+		if (error < 0)
+			return error;
+	} else {
+		/* An address without MAP_FIXED is a wish. */
+		address &= -(uint64_t)PAGE_SIZE;
+		if (!whole_pages(address, size) ||
+		    !vm_is_unused(vm, address, address + size))
+			address = vm_find_gap(vm, size);
+		if (!address)
+			return -ENOMEM;
+	}
+	area.start = address;
+	area.end = address + size;
+	error = vm_add(vm, &area);
+	return error < 0 ? error : (long)address;
+}
+
+long sys_munmap(uint64_t address, size_t size)
+{
+	size = whole_pages(address, size);
+	if (!size)
+		return -EINVAL;
+	return vm_remove(&proc_current()->vm, address, address + size);
+}
+
+long sys_mprotect(uint64_t address, size_t size, int prot)
+{
+	if (address % PAGE_SIZE || prot & ~PROT_ALL)
+		return -EINVAL;
+	if (size == 0)
+		return 0;
+	size = whole_pages(address, size);
+	if (!size)
+		return -ENOMEM;
+	return vm_protect(&proc_current()->vm, address, address + size, prot);
+}
+
+/* The break is a byte address; its area ends at the next page. On failure the
+ * result is the old break, which is how callers see it. */
+long sys_brk(uint64_t address)
+{
+	struct vm *vm = &proc_current()->vm;
+	uint64_t old_end = (vm->brk + PAGE_SIZE - 1) & -(uint64_t)PAGE_SIZE;
+	uint64_t new_end = (address + PAGE_SIZE - 1) & -(uint64_t)PAGE_SIZE;
+	struct vm_area grown = { .start = old_end,
+				 .end = new_end,
+				 .prot = PROT_READ | PROT_WRITE };
+
+	if (address < vm->brk_start || address > USER_END)
+		return vm->brk;
+	if (new_end > old_end &&
+	    (!vm_is_unused(vm, old_end, new_end) || vm_add(vm, &grown) < 0))
+		return vm->brk;
+	if (new_end < old_end && vm_remove(vm, new_end, old_end) < 0)
+		return vm->brk;
+	vm->brk = address;
+	return address;
+}

@@ -1,0 +1,15 @@
+/* memory: the calls by which a program arranges its own address space. Only
+ * anonymous, private memory: there is no file that could be mapped. */
+#ifndef MEMORY_H
+#define MEMORY_H
+
+#include "x86.h"
+
+/* With Linux's arguments and results: man 2 of each. */
+long sys_mmap(uint64_t address, size_t size, int prot, int flags, int fd,
+	      uint64_t offset);
+long sys_munmap(uint64_t address, size_t size);
+long sys_mprotect(uint64_t address, size_t size, int prot);
+long sys_brk(uint64_t address);
+
+#endif

@@ -1,0 +1,221 @@
+/*
+ * syscall: the table, the handler that the entry stub calls, and the calls too
+ * small for a room of their own.
+ */
+#include "syscall.h"
+
+#include "errno.h"
+#include "exec.h"
+#include "file.h"
+#include "fork.h"
+#include "frame.h"
+#include "memory.h"
+#include "per_cpu.h"
+#include "print.h"
+#include "string.h"
+#include "timer.h"
+
+#define WNOHANG         1
+#define ARCH_SET_FS     0x1002
+#define ARCH_GET_FS     0x1003
+#define CLOCK_REALTIME  0
+#define CLOCK_MONOTONIC 1
+#define NANOSECONDS     1000000000
+
+struct timespec {
+	int64_t seconds, nanoseconds;
+};
+
+static long sys_getpid(void)
+{
+	return proc_current()->pid;
+}
+
+static long sys_getppid(void)
+{
+	return proc_current()->parent->pid;
+}
+
+static long sys_sched_yield(void)
+{
+	yield();
+	return 0;
+}
+
+static long sys_exit(int code)
+{
+	proc_exit(STATUS_EXITED(code));
+}
+
+static long sys_wait4(int pid, uint64_t user_status, int options)
+{
+	int status;
+	long result;
+
+	if (options & ~WNOHANG)
+		return -EINVAL;
+	result = proc_wait(pid, &status, options & WNOHANG);
+	if (result > 0 && user_status &&
+	    copyout(user_status, &status, sizeof(status)) < 0)
+		return -EFAULT;
+	return result;
+}
+
+static long sys_nanosleep(uint64_t request)
+{
+	struct timespec time;
+	uint64_t start = timer_now();
+	int error = copyin(&time, request, sizeof(time));
+
+	if (error < 0)
+		return error;
+	if (time.seconds < 0 || time.nanoseconds < 0 ||
+	    time.nanoseconds >= NANOSECONDS)
+		return -EINVAL;
+	if (time.seconds > INT32_MAX)
+		time.seconds = INT32_MAX;
+	timer_sleep_until(start + time.seconds * NANOSECONDS +
+			  time.nanoseconds);
+	return 0;
+}
+
+static long sys_clock_gettime(int clock, uint64_t result)
+{
+	uint64_t now = timer_now();
+
+	if (clock == CLOCK_REALTIME)
+		now = timer_unix_time();
+	else if (clock != CLOCK_MONOTONIC)
+		return -EINVAL;
+	return copyout(
+		result,
+		&(struct timespec){ now / NANOSECONDS, now % NANOSECONDS },
+		sizeof(struct timespec));
+}
+
+static long sys_uname(uint64_t result)
+{
+	static const char names[6][65] = { "Threshold",  "threshold", "1.0",
+					   "lab kernel", "x86_64",    "" };
+
+	return copyout(result, names, sizeof(names));
+}
+
+static long sys_sysinfo(uint64_t result)
+{
+	struct {
+		int64_t uptime;
+		uint64_t loads[3], total, free, shared, buffers;
+		uint64_t swap_total, swap_free;
+		uint16_t processes, pad[3];
+		uint64_t high_total, high_free;
+		uint32_t unit, pad2;
+	} info = {
+		.uptime = timer_now() / NANOSECONDS,
+		.total = page_total() * PAGE_SIZE,
+		.free = page_free_count() * PAGE_SIZE,
+		.unit = 1,
+	};
+
+	for (int i = 0; i < NPROC; i++)
+		info.processes += proc_table[i].state != PROC_UNUSED;
+	return copyout(result, &info, sizeof(info));
+}
+
+static long sys_arch_prctl(int code, uint64_t address)
+{
+	uint64_t base;
+
+	switch (code) {
+	case ARCH_SET_FS:
+		if (address >= USER_END)
+			return -EINVAL;
+		wrmsr(MSR_FS_BASE, address);
+		return 0;
+	case ARCH_GET_FS:
+		base = rdmsr(MSR_FS_BASE);
+		return copyout(address, &base, sizeof(base));
+	}
+	return -EINVAL;
+}
+
+/* There are no signals that could be blocked. */
+static long sys_rt_sigprocmask(void)
+{
+	return 0;
+}
+
+/* An unprototyped pointer: each function takes as many of the six arguments as
+ * it has parameters, which the calling convention allows. */
+static long (*const calls[])() = {
+	[SYS_read] = sys_read,
+	[SYS_write] = sys_write,
+	[SYS_open] = sys_open,
+	[SYS_close] = sys_close,
+	[SYS_fstat] = sys_fstat,
+	[SYS_lseek] = sys_lseek,
+	[SYS_mmap] = sys_mmap,
+	[SYS_mprotect] = sys_mprotect,
+	[SYS_munmap] = sys_munmap,
+	[SYS_brk] = sys_brk,
+	[SYS_rt_sigprocmask] = sys_rt_sigprocmask,
+	[SYS_ioctl] = sys_ioctl,
+	[SYS_writev] = sys_writev,
+	[SYS_pipe] = sys_pipe,
+	[SYS_sched_yield] = sys_sched_yield,
+	[SYS_dup] = sys_dup,
+	[SYS_dup2] = sys_dup2,
+	[SYS_nanosleep] = sys_nanosleep,
+	[SYS_getpid] = sys_getpid,
+	[SYS_fork] = fork,
+	[SYS_vfork] = fork,
+	[SYS_execve] = sys_execve,
+	[SYS_exit] = sys_exit,
+	[SYS_wait4] = sys_wait4,
+	[SYS_uname] = sys_uname,
+	[SYS_getcwd] = sys_getcwd,
+	[SYS_chdir] = sys_chdir,
+	[SYS_sysinfo] = sys_sysinfo,
+	[SYS_getppid] = sys_getppid,
+	[SYS_arch_prctl] = sys_arch_prctl,
+	[SYS_gettid] = sys_getpid,
+	[SYS_getdents64] = sys_getdents64,
+	[SYS_set_tid_address] = sys_getpid,
+	[SYS_clock_gettime] = sys_clock_gettime,
+	[SYS_exit_group] = sys_exit,
+	[SYS_openat] = sys_openat,
+	[SYS_newfstatat] = sys_newfstatat,
+	[SYS_pipe2] = sys_pipe2,
+};
+
+#define CALLS (sizeof(calls) / sizeof(calls[0]))
+
+/* SYSRET to an address that is not canonical would fault in ring 0 with the
+ * user's RSP. No program runs so high that its next RIP could be one; a RIP
+ * that the kernel has put into the frame could. */
+static void check_return_address(void)
+{
+	uint64_t rip = get_saved_user_rip();
+
+	if (rip < USER_END + PAGE_SIZE)
+		return;
+	kprintf("%s[%d]: killed: a call would return to 0x%lx, outside user "
+		"space\n",
+		proc_current()->name, proc_current()->pid, rip);
+	proc_exit(STATUS_KILLED(SIGSEGV));
+}
+
+long syscall_handler(long nr, long a1, long a2, long a3, long a4, long a5,
+		     long a6)
+{
+	struct proc *p = proc_current();
+	long result = -ENOSYS;
+
+	p->in_syscall = true;
+	p->syscall_nr = nr;
+	if ((unsigned long)nr < CALLS && calls[nr])
+		result = calls[nr](a1, a2, a3, a4, a5, a6);
+	check_return_address();
+	p->in_syscall = false;
+	return result;
+}

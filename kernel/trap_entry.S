@@ -1,0 +1,129 @@
+/*
+ * trap_entry: 256 ways in, one way out.
+ *
+ * The CPU says only by where it jumps which vector it was, so each has a stub
+ * that pushes the number; those without an error code push a zero first, so
+ * that every frame has the same shape, struct trap_frame.
+ *
+ * SWAPGS is due exactly when ring 3 was interrupted, which the saved CS tells.
+ * That is not enough for NMI, #DB, #MC and #DF: they can arrive between the
+ * first SWAPGS of the entry stub and its last, where CS says ring 0 and GS may
+ * be either. They read GS_BASE: the kernel's addresses are the negative ones.
+ */
+#include "trap.h"
+#include "x86.h"
+
+	.macro push_registers
+	pushq %rax
+	pushq %rbx
+	pushq %rcx
+	pushq %rdx
+	pushq %rsi
+	pushq %rdi
+	pushq %rbp
+	pushq %r8
+	pushq %r9
+	pushq %r10
+	pushq %r11
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	cld			/* C wants it, an interrupt gate keeps it */
+	movq %rsp, %rdi
+	.endm
+
+	.macro pop_registers
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %r11
+	popq %r10
+	popq %r9
+	popq %r8
+	popq %rbp
+	popq %rdi
+	popq %rsi
+	popq %rdx
+	popq %rcx
+	popq %rbx
+	popq %rax
+	.endm
+
+	.text
+	.type trap_common, @function
+trap_common:
+	push_registers
+	testb $3, TRAP_FRAME_CS(%rsp)
+	jz trap_call
+	swapgs
+trap_call:
+	call trap_handler
+trap_exit:
+	testb $3, TRAP_FRAME_CS(%rsp)
+	jz 1f
+	swapgs
+1:	pop_registers
+	addq $16, %rsp		/* the vector and the error code */
+	iretq
+
+	.type trap_any_gs, @function
+trap_any_gs:
+	push_registers
+	testb $3, TRAP_FRAME_CS(%rsp)
+	jz 2f
+	swapgs
+	call trap_leave_ist
+	movq %rax, %rsp
+	movq %rax, %rdi
+	jmp trap_call
+
+2:	movl $MSR_GS_BASE, %ecx
+	rdmsr
+	xorl %ebx, %ebx		/* C keeps RBX: do we have to swap back? */
+	testl %edx, %edx
+	js 3f
+	swapgs
+	incl %ebx
+3:	call trap_handler
+	testl %ebx, %ebx
+	jz 4f
+	swapgs
+4:	pop_registers
+	addq $16, %rsp
+	iretq
+
+	/* One stub. Vectors 8, 10 to 14, 17, 21, 29 and 30 have an error code:
+	 * AMD APM vol. 2 section 8.2, table 8-1. */
+	.macro stub vector
+1:
+	.if !(\vector == 8 || (\vector >= 10 && \vector <= 14) || \vector == 17 || \vector == 21 || \vector == 29 || \vector == 30)
+	pushq $0
+	.endif
+	pushq $\vector
+	.if \vector == VECTOR_DB || \vector == VECTOR_NMI || \vector == VECTOR_DF || \vector == VECTOR_MC
+	jmp trap_any_gs
+	.else
+	jmp trap_common
+	.endif
+	.pushsection .rodata
+	.quad 1b
+	.popsection
+	.endm
+
+	.section .rodata
+	.balign 8
+	.globl trap_entries
+trap_entries:
+	.text
+	.type trap_stubs, @function
+trap_stubs:
+	.altmacro
+	.set i, 0
+	.rept 256
+	stub %i
+	.set i, i + 1
+	.endr
+
+	.section .note.GNU-stack, "", @progbits
