@@ -84,17 +84,6 @@ static void do_div(void)
 	asm volatile("divl %0" : : "r"(0), "a"(1), "d"(0));
 }
 
-static void do_sse(void)
-{
-	unsigned mxcsr = 0; /* no exception masked */
-	float zero = 0;
-
-	asm volatile("ldmxcsr %0\n\tdivss %1, %%xmm0"
-		     :
-		     : "m"(mxcsr), "x"(zero)
-		     : "xmm0");
-}
-
 static void do_ud2(void)
 {
 	asm volatile("ud2");
@@ -103,11 +92,6 @@ static void do_ud2(void)
 static void do_int3(void)
 {
 	asm volatile("int3");
-}
-
-static void do_icebp(void)
-{
-	asm volatile(".byte 0xf1"); /* INT1, a #DB from ring 3 */
 }
 
 static const struct {
@@ -127,10 +111,8 @@ static const struct {
 	{ "deep", do_deep, SIGSEGV, "call itself until the stack is full" },
 	{ "hlt", do_hlt, SIGSEGV, "stop the processor" },
 	{ "div", do_div, SIGFPE, "divide by zero" },
-	{ "sse", do_sse, SIGFPE, "0 / 0 with SSE, not masked" },
 	{ "ud2", do_ud2, SIGILL, "an instruction that is none" },
 	{ "int3", do_int3, SIGTRAP, "a breakpoint" },
-	{ "icebp", do_icebp, SIGTRAP, "a debug trap" },
 };
 
 static int run_way(long which)
