@@ -119,6 +119,11 @@ static struct file *fd_file(int fd)
 	return proc_current()->files[fd];
 }
 
+bool file_is_open(int fd)
+{
+	return fd_file(fd) != NULL;
+}
+
 /* Gives the file the lowest free descriptor, or releases it. */
 static int fd_install(struct file *file)
 {

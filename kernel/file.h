@@ -12,6 +12,9 @@ struct file;
 struct file *file_share(struct file *file);
 void file_release(struct file *file);
 
+/* Is fd one of the current process's descriptors? */
+bool file_is_open(int fd);
+
 /* Returns the console, opened for reading and writing, or NULL. */
 struct file *file_open_console(void);
 

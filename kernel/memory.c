@@ -4,10 +4,12 @@
 #include "memory.h"
 
 #include "errno.h"
+#include "file.h"
 #include "proc.h"
 
 #define PROT_ALL      (PROT_READ | PROT_WRITE | PROT_EXEC)
-#define MAP_SHARED    0x01
+#define MAP_TYPE      0x0f
+#define MAP_PRIVATE   0x02
 #define MAP_FIXED     0x10
 #define MAP_ANONYMOUS 0x20
 
@@ -31,12 +33,11 @@ long sys_mmap(uint64_t address, size_t size, int prot, int flags, int fd,
 	struct vm_area area = { .prot = prot & PROT_ALL };
 	int error;
 
-	(void)fd; /* counts only for a file */
 	if (offset % PAGE_SIZE)
 		return -EINVAL;
 	if (!(flags & MAP_ANONYMOUS))
-		return -ENODEV;
-	if (flags & MAP_SHARED)
+		return file_is_open(fd) ? -ENODEV : -EBADF;
+	if ((flags & MAP_TYPE) != MAP_PRIVATE)
 		return -EINVAL;
 	if (size == 0)
 		return -EINVAL;

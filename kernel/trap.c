@@ -67,6 +67,17 @@ static const char *page_fault_access(uint64_t error)
 				  : "read of";
 }
 
+static const char *page_fault_reason(int vm_error, uint64_t va)
+{
+	if (vm_error == -ENOMEM)
+		return "allowed, but memory is full";
+	if (va >= USER_END)
+		return "the kernel's";
+	if (vm_is_unused(&proc_current()->vm, va, va + 1))
+		return "not mapped";
+	return "mapped, but not for that";
+}
+
 /* Writes why this fault happened, for who wrote the program. */
 static void explain(const struct trap_frame *frame, int vm_error, char *text,
 		    size_t size)
@@ -75,6 +86,8 @@ static void explain(const struct trap_frame *frame, int vm_error, char *text,
 	const char *instruction;
 
 	copyin(code, frame->rip, sizeof(code));
+	if ((code[0] & 0xf0) == 0x40) /* a REX prefix */
+		copyin(code, frame->rip + 1, sizeof(code));
 	switch (frame->vector) {
 	case VECTOR_DE:
 		ksnprintf(text, size,
@@ -117,11 +130,7 @@ static void explain(const struct trap_frame *frame, int vm_error, char *text,
 	case VECTOR_PF:
 		ksnprintf(text, size, "%s 0x%lx, which is %s",
 			  page_fault_access(frame->error), read_cr2(),
-			  vm_error == -ENOMEM      ? "fine, but memory is full"
-			  : read_cr2() >= USER_END ? "the kernel's"
-			  : frame->error & PF_PRESENT ? "mapped, but not for "
-							"that"
-						      : "not mapped");
+			  page_fault_reason(vm_error, read_cr2()));
 		return;
 	}
 	ksnprintf(text, size, "an exception");
@@ -235,13 +244,18 @@ static void interrupt(const struct trap_frame *frame)
 		yield(); /* the time is up; the idle process yields anyway */
 }
 
-/* A page fault in ring 3: what was the program about to do? */
+/* A page fault in ring 3: what was the program about to do? Not every access
+ * of an instruction is the program's own: those to descriptor tables are made
+ * with ring 0's rights, and then no page of the user's is at fault. (QEMU 7.2
+ * reads the stack of an IRETQ so, which SMAP refuses.) */
 static int user_page_fault(const struct trap_frame *frame)
 {
 	int access = frame->error & PF_FETCH   ? PROT_EXEC
 		     : frame->error & PF_WRITE ? PROT_WRITE
 					       : PROT_READ;
 
+	if (!(frame->error & PF_USER))
+		return -EFAULT;
 	return vm_fault(&proc_current()->vm, read_cr2(), access);
 }
 
