@@ -31,8 +31,14 @@ _Static_assert(offsetof(struct per_cpu_data, kernel_rsp) == PER_CPU_KERNEL_RSP,
 _Static_assert(offsetof(struct per_cpu_data, user_rsp) == PER_CPU_USER_RSP,
 	       "the entry stub writes it here");
 
-/* Returns this CPU's block. */
-struct per_cpu_data *per_cpu_data_ptr(void);
+extern struct per_cpu_data per_cpu;
+
+/* Returns this CPU's block. With a second CPU there would be an array, and this
+ * would read the block's own address through GS. */
+static inline struct per_cpu_data *per_cpu_data_ptr(void)
+{
+	return &per_cpu;
+}
 
 /* Makes top (16-aligned) the stack on which the kernel is entered from ring 3:
  * by SYSCALL through kernel_rsp and by an interrupt through TSS.RSP0. One

@@ -28,11 +28,6 @@ void proc_init(void)
 	fxsave(clean_fpu);
 }
 
-struct proc *proc_current(void)
-{
-	return per_cpu_data_ptr()->current;
-}
-
 struct proc *proc_alloc(int *error)
 {
 	for (int slot = 0; slot < NPROC; slot++) {

@@ -5,6 +5,7 @@
 #ifndef PROC_H
 #define PROC_H
 
+#include "per_cpu.h"
 #include "switch.h"
 #include "vm.h"
 
@@ -59,8 +60,11 @@ extern struct proc proc_table[NPROC];
 /* Makes the caller process 0, the idle one. */
 void proc_init(void);
 
-/* The process whose kernel stack this is. */
-struct proc *proc_current(void);
+/* Returns the process that runs, never NULL: it may be the idle one. */
+static inline struct proc *proc_current(void)
+{
+	return per_cpu_data_ptr()->current;
+}
 
 /* Returns a new process with a kernel stack and a pid, its parent the current
  * one, all else empty; or NULL with *error -EAGAIN (the table is full) or

@@ -193,16 +193,9 @@ static long (*const calls[])() = {
 /* SYSRET to an address that is not canonical would fault in ring 0 with the
  * user's RSP. No program runs so high that its next RIP could be one; a RIP
  * that the kernel has put into the frame could. */
-static void check_return_address(void)
+static bool returns_to_user_space(const void *frame)
 {
-	uint64_t rip = get_saved_user_rip();
-
-	if (rip < USER_END + PAGE_SIZE)
-		return;
-	kprintf("%s[%d]: killed: a call would return to 0x%lx, outside user "
-		"space\n",
-		proc_current()->name, proc_current()->pid, rip);
-	proc_exit(STATUS_KILLED(SIGSEGV));
+	return *(const uint64_t *)(frame + FRAME_RCX) < USER_END + PAGE_SIZE;
 }
 
 long syscall_handler(long nr, long a1, long a2, long a3, long a4, long a5,
@@ -210,12 +203,18 @@ long syscall_handler(long nr, long a1, long a2, long a3, long a4, long a5,
 {
 	struct proc *p = proc_current();
 	long result = -ENOSYS;
+	void *frame;
 
 	p->in_syscall = true;
 	p->syscall_nr = nr;
 	if ((unsigned long)nr < CALLS && calls[nr])
 		result = calls[nr](a1, a2, a3, a4, a5, a6);
-	check_return_address();
+	frame = get_syscall_frame();
+	if (frame && !returns_to_user_space(frame)) {
+		kprintf("%s[%d]: a call would return outside user space\n",
+			p->name, p->pid);
+		proc_exit(STATUS_KILLED(SIGSEGV));
+	}
 	p->in_syscall = false;
 	return result;
 }

@@ -116,11 +116,16 @@ static void explain(const struct trap_frame *frame, int vm_error, char *text,
 		if (instruction)
 			ksnprintf(text, size, "%s is for ring 0 only",
 				  instruction);
+		else if (frame->error & 2)
+			ksnprintf(text, size,
+				  "interrupt %lu may not be raised "
+				  "by ring 3",
+				  frame->error >> 3);
 		else if (frame->error)
 			ksnprintf(text, size,
 				  "selector 0x%lx is not for "
 				  "ring 3",
-				  frame->error & ~(uint64_t)3);
+				  frame->error);
 		else
 			ksnprintf(text, size,
 				  "an address that is not "
