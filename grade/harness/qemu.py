@@ -156,7 +156,9 @@ class Machine:
             [*_die_with_parent(), "sh", str(TREE / "grade/qemu.sh"),
              *arguments, *flags],
             env={
-                "PATH": os.environ["PATH"],
+                **os.environ,
+                "GDB": "",
+                "QEMUFLAGS": "",
                 "PROG": init or "",
                 "APPEND": append,
                 "FIRMWARE": firmware,

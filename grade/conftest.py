@@ -1,0 +1,114 @@
+"""What every test may use, and the check that no process is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import uuid
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from harness.programs import compile_static
+from harness.qemu import INITRD, KERNEL, TREE
+from harness.symbols import Symbols
+
+# Every process that a test starts inherits this mark, so that it can be found.
+MARK = "THRESHOLD_TEST_RUN"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true",
+                     help="also run the tests that take minutes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: takes minutes; run by --long")
+    if not hasattr(config, "workerinput"):
+        os.environ[MARK] = uuid.uuid4().hex
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    for product in (KERNEL, INITRD):
+        if not product.exists():
+            pytest.exit(f"{product.relative_to(TREE)} is missing: run make", 2)
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if not config.getoption("--long"):
+        skip = pytest.mark.skip(reason="takes minutes; run by make stress")
+        for item in items:
+            if "long" in item.keywords:
+                item.add_marker(skip)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Fails the run if any process that a test started is still there."""
+    yield  # until xdist has ended its workers
+    if hasattr(session.config, "workerinput"):
+        return
+    left = list(_marked_processes())
+    for pid, command in left:
+        print(f"\nleft behind: {pid} {command}")
+        os.kill(pid, signal.SIGKILL)
+    if left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _marked_processes() -> Iterator[tuple[int, str]]:
+    """Processes other than this one that carry the mark of this run."""
+    mark = f"{MARK}={os.environ[MARK]}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            marked = mark in (entry / "environ").read_bytes().split(b"\0")
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
+        except OSError:
+            continue
+        if marked and int(entry.name) != os.getpid():
+            yield int(entry.name), command.decode(errors="replace")
+
+
+@pytest.fixture(scope="session")
+def kernel() -> Symbols:
+    """Names and addresses of the kernel."""
+    return Symbols(KERNEL)
+
+
+@pytest.fixture(params=["qboot", "seabios"])
+def firmware(request: pytest.FixtureRequest) -> str:
+    """Both firmwares, one after another."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def make_environment() -> dict[str, str]:
+    """The environment for a make that a test runs: without what the make that
+    runs the tests has exported."""
+    ours = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PROG", "APPEND",
+            "FIRMWARE", "CPU", "MEM", "ICOUNT", "GDB", "TIMEOUT", "QEMUFLAGS",
+            "INITRD", "KERNEL"}
+    return {k: v for k, v in os.environ.items() if k not in ours}
+
+
+class Programs:
+    """The C programs in grade/system/programs, compiled when first asked for."""
+
+    SOURCES = TREE / "grade/system/programs"
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def path(self, name: str) -> Path:
+        return compile_static(self.SOURCES / f"{name}.c", self._directory)
+
+    def __getitem__(self, name: str) -> bytes:
+        return self.path(name).read_bytes()
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Programs:
+    return Programs(tmp_path_factory.mktemp("programs"))

@@ -1,0 +1,67 @@
+"""The page tables as the CPU walks them, read from physical memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from typing import Iterator
+
+from .gdb_remote import Gdb
+
+PRESENT = 1 << 0
+WRITABLE = 1 << 1
+USER = 1 << 2
+LARGE = 1 << 7
+NO_EXECUTE = 1 << 63
+
+ADDRESS = 0x000FFFFFFFFFF000
+
+
+@dataclasses.dataclass(frozen=True)
+class Mapping:
+    """One page, of 4 KB, 2 MB or 1 GB, with what all four levels allow."""
+
+    va: int
+    size: int
+    pa: int
+    writable: bool
+    user: bool
+    executable: bool
+
+    def __str__(self) -> str:
+        rights = "r" + "w-"[not self.writable] + "x-"[not self.executable]
+        who = "user" if self.user else "kernel"
+        return f"{self.va:#x} -> {self.pa:#x} ({self.size:#x} bytes, {who} {rights})"
+
+
+def mappings(gdb: Gdb) -> Iterator[Mapping]:
+    """Every page that the current page tables map, in order of addresses."""
+    gdb.physical(True)
+    try:
+        # A list, so that memory is read physically only inside this function.
+        found = list(_table(gdb, gdb.register("cr3") & ADDRESS, 0, 39,
+                            PRESENT | WRITABLE | USER))
+    finally:
+        gdb.physical(False)
+    return iter(found)
+
+
+def _table(gdb: Gdb, table: int, va: int, shift: int, allowed: int
+           ) -> Iterator[Mapping]:
+    """The pages below one table; each of its entries spans 1 << shift bytes,
+    and `allowed` is what the levels above allow (NO_EXECUTE: they forbid it)."""
+    for index, entry in enumerate(struct.unpack("<512Q", gdb.read(table, 4096))):
+        if not entry & PRESENT:
+            continue
+        here = va + (index << shift)
+        if here & 1 << 47:
+            here |= 0xFFFF << 48
+        rights = allowed & entry & (WRITABLE | USER)
+        rights |= (allowed | entry) & NO_EXECUTE
+        if shift > 12 and not entry & LARGE:
+            yield from _table(gdb, entry & ADDRESS, here, shift - 9, rights)
+        else:
+            yield Mapping(
+                here, 1 << shift, entry & ADDRESS & -(1 << shift),
+                bool(rights & WRITABLE), bool(rights & USER),
+                not rights & NO_EXECUTE)

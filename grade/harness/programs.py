@@ -1,0 +1,37 @@
+"""Programs that the tests bring along, and archives with them.
+
+They are C programs for Linux, compiled with musl's C library into static
+executables: the same file runs on this kernel and on the host.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Mapping
+
+from . import archive, deadlines
+from .qemu import INITRD
+
+
+def compile_static(source: Path, directory: Path) -> Path:
+    """Compiles one C file; gives the program, which it makes only once."""
+    program = directory / source.stem
+    if not program.exists():
+        subprocess.run(
+            ["musl-gcc", "-static", "-O2", "-Wall", "-Wextra", "-Werror",
+             "-o", str(program), str(source)],
+            check=True, timeout=deadlines.HOST)
+    return program
+
+
+def archive_with(files: Mapping[str, bytes], path: Path) -> Path:
+    """Writes the archive of make, with more files in it ("bin/name"), to
+    `path`."""
+    contents = archive.unpack(INITRD.read_bytes())
+    for name, data in files.items():
+        for parent in list(Path(name).parents)[-2::-1]:
+            contents.setdefault(f"{parent}/", b"")
+        contents[name] = data
+    path.write_bytes(archive.pack(contents))
+    return path

@@ -1,0 +1,65 @@
+"""Every lesson of /bin passes on both firmwares, and where the timer strikes
+between any two instructions.
+
+With a fixed number of nanoseconds per instruction (icount) QEMU takes an
+interrupt after each instruction, not only between blocks of them; at a
+thousand ticks a second every window in the stubs is hit sooner or later.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.qemu import Machine, Result, run
+
+LESSONS = [
+    "hello",
+    "regs 7",
+    "args6",
+    "flags",
+    "redzone",
+    "hostile",
+    "preempt",
+    "interleave",
+    "forktest",
+    "forktree 3",
+    "forkmem",
+    "exectest 20",
+    "waittest 100",
+    "stress 1 2000",
+]
+
+ways = pytest.mark.parametrize("options", [
+    pytest.param({}, id="qboot"),
+    pytest.param({"firmware": "seabios"}, id="seabios"),
+    pytest.param({"icount": "shift=3,sleep=off", "append": "hz=1000"},
+                 id="every-instruction"),
+])
+
+
+@ways
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_the_lesson_passes(lesson: str, options: dict[str, str]) -> None:
+    result = run(f"/bin/{lesson}", **options)
+    assert result.status == 0, result
+    assert "WRONG" not in result.console, result
+
+
+def test_every_program_of_the_lessons_is_there() -> None:
+    with Machine("/bin/ls /bin") as machine:
+        names = machine.wait().console.split()
+    missing = {lesson.split()[0] for lesson in LESSONS} - set(names)
+    assert not missing
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_registers_survive_with_other_patterns(seed: int) -> None:
+    result = run(f"/bin/regs {seed * 0x9E3779B97F4A7C15 % 2**63}")
+    assert result.status == 0, result
+
+
+def test_regs_prints_one_line_for_each_call_it_checks() -> None:
+    result: Result = run("/bin/regs 1")
+    lines = [line for line in result.console.splitlines()
+             if line.startswith("regs: ") and line.endswith(" ok")]
+    assert len(lines) > 40, result

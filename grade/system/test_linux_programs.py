@@ -1,0 +1,52 @@
+"""A static program made for Linux prints here what it prints on the host."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import Programs
+from harness import deadlines
+from harness.programs import archive_with
+from harness.qemu import run
+
+pytestmark = pytest.mark.skipif(
+    (platform.system(), platform.machine()) != ("Linux", "x86_64"),
+    reason="the host is no x86-64 Linux: it cannot run the same program")
+
+POEM = b"".join(b"line %d of a file that is read in many ways\n" % i
+                for i in range(200))
+
+
+@pytest.mark.parametrize("name, arguments", [
+    ("printing", []),
+    ("family", []),
+    ("files", ["poem/text", "poem"]),
+    ("pipes", []),
+    ("errors", ["poem/text", "poem"]),
+    ("startup", []),
+    ("floats", []),
+])
+def test_it_prints_the_same(name: str, arguments: list[str], programs: Programs,
+                            tmp_path: Path) -> None:
+    (tmp_path / "poem").mkdir()
+    (tmp_path / "poem/text").write_bytes(POEM)
+    (tmp_path / "poem/other").write_bytes(b"")
+    host = subprocess.run(
+        [programs.path(name), *(str(tmp_path / a) for a in arguments)],
+        capture_output=True, text=True, timeout=deadlines.HOST)
+
+    initrd = archive_with(
+        {f"bin/{name}": programs[name], "poem/text": POEM, "poem/other": b""},
+        tmp_path / "initrd.cpio")
+    words = [f"/bin/{name}", *(f"/{a}" for a in arguments)]
+    here = run(" ".join(words), initrd=initrd)
+
+    assert here.status == host.returncode, here
+    # The kernel's own lines (a fault's reason, the end) are not the program's.
+    lines = [line for line in here.console.splitlines()
+             if not line.startswith((f"{name}[", f"{name}: exit status"))]
+    assert lines == host.stdout.splitlines(), here
