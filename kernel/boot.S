@@ -74,10 +74,11 @@ pvh_start:
 3:	wrmsr
 
 	/* Paging on makes long mode active; WP makes ring 0 respect read-only
-	 * pages. No FPU emulation: EM off, MP on. */
+	 * pages. The FPU is there (EM off, MP on), and tells of its errors by
+	 * #MF (NE). */
 	movl %cr0, %eax
 	andl $~(CR0_EM | CR0_TS), %eax
-	orl $(CR0_PG | CR0_WP | CR0_MP | CR0_PE), %eax
+	orl $(CR0_PG | CR0_WP | CR0_NE | CR0_MP | CR0_PE), %eax
 	movl %eax, %cr0
 	lgdt PA(boot_gdtr_low)
 	ljmp $BOOT_CS, $PA(long_mode)

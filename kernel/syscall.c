@@ -54,6 +54,8 @@ static long sys_wait4(int pid, uint64_t user_status, int options)
 
 	if (options & ~WNOHANG)
 		return -EINVAL;
+	if (pid == 0)
+		pid = -1; /* its process group: there is only one */
 	result = proc_wait(pid, &status, options & WNOHANG);
 	if (result > 0 && user_status &&
 	    copyout(user_status, &status, sizeof(status)) < 0)

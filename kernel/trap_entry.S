@@ -29,7 +29,8 @@
 	pushq %r13
 	pushq %r14
 	pushq %r15
-	cld			/* C wants it, an interrupt gate keeps it */
+	pushq $RFLAGS_FIXED	/* a gate keeps the user's DF, which C wants */
+	popfq			/* clear, and AC, which would lift SMAP */
 	movq %rsp, %rdi
 	.endm
 

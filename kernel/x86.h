@@ -21,6 +21,7 @@
 #define CR0_MP             (1 << 1)
 #define CR0_EM             (1 << 2)
 #define CR0_TS             (1 << 3)
+#define CR0_NE             (1 << 5)
 #define CR0_WP             (1 << 16)
 #define CR0_PG             0x80000000
 
