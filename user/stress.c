@@ -29,8 +29,8 @@ struct call {
 /*
  * The calls, and a letter for each argument: f file number, b buffer, s name,
  * n size, a address of a page, p protection, m mapping flags, i small number,
- * t time, v table of pieces, l list of names, r result of pipe. Two of them
- * are commoner than one would think: exec and exit are thinned out below.
+ * o options, mostly none, t time, v table of pieces, l list of names, r result
+ * of pipe, c child, x code of arch_prctl.
  */
 static const struct {
 	long number;
@@ -38,10 +38,10 @@ static const struct {
 } table[] = {
 	{ SYS_read, "fbn" },
 	{ SYS_write, "fbn" },
-	{ SYS_open, "si" },
+	{ SYS_open, "so" },
 	{ SYS_close, "f" },
 	{ SYS_fstat, "fb" },
-	{ SYS_lseek, "fni" },
+	{ SYS_lseek, "fno" },
 	{ SYS_mmap, "anpmfa" },
 	{ SYS_mprotect, "anp" },
 	{ SYS_munmap, "an" },
@@ -59,21 +59,21 @@ static const struct {
 	{ SYS_vfork, "" },
 	{ SYS_execve, "sll" },
 	{ SYS_exit, "i" },
-	{ SYS_wait4, "ibib" },
+	{ SYS_wait4, "cbob" },
 	{ SYS_uname, "b" },
 	{ SYS_getcwd, "bn" },
 	{ SYS_chdir, "s" },
 	{ SYS_sysinfo, "b" },
 	{ SYS_getppid, "" },
-	{ SYS_arch_prctl, "na" },
+	{ SYS_arch_prctl, "xb" },
 	{ SYS_gettid, "" },
 	{ SYS_getdents64, "fbn" },
 	{ SYS_set_tid_address, "b" },
-	{ SYS_clock_gettime, "ib" },
+	{ SYS_clock_gettime, "ob" },
 	{ SYS_exit_group, "i" },
-	{ SYS_openat, "fsi" },
-	{ SYS_newfstatat, "fsbi" },
-	{ SYS_pipe2, "ri" },
+	{ SYS_openat, "fso" },
+	{ SYS_newfstatat, "fsbo" },
+	{ SYS_pipe2, "ro" },
 };
 
 /* What calls read and write. No pointer that is drawn leads elsewhere into the
@@ -137,9 +137,9 @@ static long page(uint64_t *state)
 				      0x7ffffffff000 - 65536, 0 };
 	uint64_t r = random_next(state);
 
-	if (r % 1024 == 0)
-		return vital[r / 1024 % COUNT(vital)];
-	return (long)AREA + (long)(r / 1024 % AREA_PAGES) * PAGE_SIZE;
+	if (r % 256 == 0)
+		return vital[r / 256 % COUNT(vital)];
+	return (long)AREA + (long)(r / 256 % AREA_PAGES) * PAGE_SIZE;
 }
 
 static const char *path(uint64_t *state)
@@ -200,6 +200,12 @@ static long argument(char shape, uint64_t *state)
 		return (long)(names + r % 4);
 	case 'r':
 		return (long)scratch;
+	case 'o':
+		return r % 4 ? 0 : (long)(r / 4 % 8);
+	case 'c':
+		return r % 2 ? -1 : (long)(r / 2 % 100);
+	case 'x':
+		return ARCH_SET_FS + (long)(r % 3);
 	}
 	return wild(state);
 }
@@ -326,6 +332,15 @@ _Noreturn static void work(void)
 
 /* ---- keeping workers at work ---- */
 
+/* Under one number only, or a worker's lseek would find the other. */
+static void open_tickets(void)
+{
+	int fd = (int)open("/dev/null", O_RDONLY);
+
+	dup2(fd, TICKETS);
+	close(fd);
+}
+
 static unsigned long tickets_drawn(void)
 {
 	unsigned long drawn = (unsigned long)lseek(TICKETS, 0, SEEK_CUR);
@@ -398,7 +413,7 @@ int main(int argc, char **argv)
 		printf("stress: not here: the calls might do real harm\n");
 		return 2;
 	}
-	dup2((int)open("/dev/null", O_RDONLY), TICKETS);
+	open_tickets();
 	supervise(); /* with no calls to make: what stays is made now */
 	lseek(TICKETS, 0, SEEK_SET);
 	before = free_pages_at_rest(at_rest);
