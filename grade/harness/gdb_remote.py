@@ -69,6 +69,7 @@ class Gdb:
         self._socket.settimeout(deadlines.ANSWER)
         self._buffer = b""
         self._ack = True
+        # A machine that ran says first that it has stopped: see ask().
         supported = self.ask("qSupported:multiprocess+;vContSupported+")
         if "QStartNoAckMode+" in supported:
             self.ask("QStartNoAckMode")
@@ -247,7 +248,12 @@ class Gdb:
     def ask(self, request: str) -> str:
         """Sends one packet and gives the answer."""
         self._send(request)
-        return self._receive(time.monotonic() + deadlines.ANSWER)
+        until = time.monotonic() + deadlines.ANSWER
+        answer = self._receive(until)
+        # What stops for being connected to tells so unasked.
+        while request != "?" and re.match(r"T[0-9a-f]{2}", answer):
+            answer = self._receive(until)
+        return answer
 
     def monitor(self, line: str) -> str:
         """The answer of QEMU's monitor, through the debugger's connection."""

@@ -1,0 +1,74 @@
+"""A mistake of the kernel stops it with the reason, the registers and the way
+it came, and QEMU ends with a status of its own. The mistakes are made from
+outside, by the debugger."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from harness.qemu import STATUS_PANIC, Machine, Result
+from harness.symbols import Symbols
+
+
+def break_in_a_call(kernel: Symbols, **registers: int) -> Result:
+    """Stops in the first write of a program, changes registers, and lets the
+    machine run to its end."""
+    with Machine("/bin/hello", gdb=True, stopped=True) as machine:
+        gdb = machine.gdb()
+        gdb.run_to(kernel.address("sys_write"))
+        callers_frame = gdb.register("rbp")
+        gdb.step_until(lambda now: now["rbp"] != callers_frame)
+        for name, value in registers.items():
+            gdb.set_register(name, value)
+        gdb.resume()
+        return machine.wait()
+
+
+@pytest.fixture(scope="module")
+def lost(kernel: Symbols) -> Result:
+    """The end of a kernel that jumped to an address where nothing is."""
+    return break_in_a_call(kernel, rip=0xDEAD000)
+
+
+def test_it_ends_with_the_status_of_a_panic(lost: Result) -> None:
+    assert lost.status == STATUS_PANIC, lost
+
+
+def test_the_first_line_says_what_and_where(lost: Result) -> None:
+    assert re.search(r"^panic: .*#PF.* in ring 0 at 0xdead000", lost.console,
+                     re.MULTILINE), lost
+
+
+def test_the_registers_are_printed(lost: Result) -> None:
+    console = lost.console.lower()
+    for name in ("rax", "r15", "rsp", "rflags", "cr2", "cr3"):
+        assert name in console, lost
+    assert re.search(r"cr2[ =]+(0x)?0*dead000", console), lost
+
+
+def test_the_backtrace_has_the_names_of_functions(lost: Result) -> None:
+    trace = lost.console.partition("backtrace")[2]
+    assert re.search(r"syscall_handler\S*\n.*syscall_entry", trace), lost
+
+
+def test_the_names_are_those_at_the_addresses(lost: Result, kernel: Symbols) -> None:
+    trace = lost.console.partition("backtrace")[2]
+    lines = re.findall(r"^\s+(?:0x)?(ffffffff8\w+)\s+(\S+)", trace, re.MULTILINE)
+    assert lines, lost
+    for address, name in lines:
+        assert kernel.name_at(int(address, 16)) == name, lost
+
+
+def test_an_address_that_is_not_canonical_is_told(kernel: Symbols) -> None:
+    result = break_in_a_call(kernel, rip=0x8000_0000_0000_0000)
+    assert result.status == STATUS_PANIC, result
+    assert "#GP" in result.console, result
+
+
+def test_a_broken_kernel_stack_is_told_on_a_stack_of_its_own(kernel: Symbols
+                                                             ) -> None:
+    result = break_in_a_call(kernel, rsp=0x1000)
+    assert result.status == STATUS_PANIC, result
+    assert "#DF" in result.console, result

@@ -1,0 +1,173 @@
+"""The shell as a person meets it: typed at on a terminal (by pexpect, through
+`make qemu`), and given whole lines."""
+
+from __future__ import annotations
+
+import re
+from typing import Iterator
+
+import pexpect
+import pytest
+
+from harness import deadlines
+from harness.qemu import TREE, Machine
+
+# QEMU's terminal adds a return to the one that the kernel sends.
+NEWLINE = r"\r+\n"
+
+
+@pytest.fixture
+def terminal(make_environment: dict[str, str]) -> Iterator[pexpect.spawn]:
+    """`make qemu` on a terminal, at its prompt."""
+    child = pexpect.spawn("make", ["qemu"], cwd=str(TREE), env=make_environment,
+                          timeout=deadlines.RUN, encoding="utf-8")
+    try:
+        child.expect(NEWLINE + r"\$ ")
+        yield child
+    finally:
+        child.close(force=True)
+
+
+def answer(terminal: pexpect.spawn, line: str) -> str:
+    """Types a line and gives what came between its echo and the next prompt."""
+    terminal.send(line + "\r")
+    terminal.expect(re.escape(line) + NEWLINE)
+    terminal.expect_exact("$ ")
+    return re.sub(NEWLINE, "\n", terminal.before)
+
+
+@pytest.fixture
+def shell() -> Iterator[Machine]:
+    """A machine at the shell's prompt."""
+    with Machine() as machine:
+        machine.expect(r"^\$ ")
+        yield machine
+
+
+# Two makes at once would build the same files.
+makes = pytest.mark.xdist_group("make")
+
+
+@makes
+def test_a_session(terminal: pexpect.spawn) -> None:
+    assert "regs\n" in answer(terminal, "ls /bin")
+    assert "all held" in answer(terminal, "regs 7")
+    assert "forktree" in answer(terminal, "forktree 3")
+    assert answer(terminal, "cat /etc/motd | cat") == (
+        TREE / "user/etc/motd").read_text()
+    assert "all held" in answer(terminal, "hostile")
+    assert answer(terminal, "echo still here") == "still here\n"
+
+
+@makes
+def test_ctrl_a_x_leaves(terminal: pexpect.spawn) -> None:
+    terminal.send("\x01x")
+    terminal.expect(pexpect.EOF)
+    terminal.wait()
+    assert terminal.exitstatus == 0, terminal.before
+
+
+@makes
+def test_ctrl_d_leaves(terminal: pexpect.spawn) -> None:
+    terminal.send("\x04")
+    terminal.expect(pexpect.EOF)
+    terminal.wait()
+    assert "status 0" in terminal.before and terminal.exitstatus == 0
+
+
+@makes
+def test_ctrl_c_does_not_end_qemu(terminal: pexpect.spawn) -> None:
+    terminal.send("\x03\x15")  # and ^U, as ^C may have stood in the line
+    assert "alive\n" in answer(terminal, "echo alive")
+
+
+def test_backspace_takes_a_character_back(shell: Machine) -> None:
+    shell.send("echo wrony\x7fg\x08g\n")
+    shell.expect(r"^wrong$")
+
+
+def test_backspace_stops_at_the_prompt(shell: Machine) -> None:
+    shell.send("ab\x7f\x7f\x7f\x7fecho fine\n")
+    shell.expect(r"^fine$")
+
+
+def test_ctrl_u_takes_the_line_back(shell: Machine) -> None:
+    shell.send("echo wrong\x15echo right\n")
+    shell.expect(r"^right$")
+
+
+def test_ctrl_d_after_text_gives_the_text(shell: Machine) -> None:
+    shell.send("cat\n")
+    shell.expect(r"cat$")
+    shell.send("half\x04")
+    shell.expect(r"halfhalf")
+    shell.send("\x04")
+    shell.expect(r"\$ ")
+
+
+def test_cd_changes_where_names_start(shell: Machine) -> None:
+    assert shell.command("cd /etc") == ""
+    assert "motd" in shell.command("ls")
+    assert shell.command("cd ..; cd bin; pwd") == "/bin\n"
+
+
+def test_cd_to_nowhere_says_so(shell: Machine) -> None:
+    assert "/nowhere" in shell.command("cd /nowhere")
+    assert shell.command("pwd") == "/\n"
+
+
+def test_the_status_of_the_last_program_is_known(shell: Machine) -> None:
+    shell.command("false")
+    assert shell.command("echo $?") == "1\n"
+    shell.command("true")
+    assert shell.command("echo $?") == "0\n"
+
+
+def test_a_program_that_is_not_there_is_one_line(shell: Machine) -> None:
+    said = shell.command("nosuchprogram")
+    assert "nosuchprogram" in said and said.count("\n") == 1
+    assert shell.command("echo $?") == "127\n"
+
+
+def test_semicolons_separate(shell: Machine) -> None:
+    assert shell.command("echo one; echo two") == "one\ntwo\n"
+
+
+def test_pipes_connect_three_programs(shell: Machine) -> None:
+    assert shell.command("cat /etc/motd | cat | wc").split()[0] == str(
+        (TREE / "user/etc/motd").read_text().count("\n"))
+
+
+def test_the_prompt_does_not_wait_for_the_background(shell: Machine) -> None:
+    shell.send("sleep 1 &\n")
+    shell.expect(r"^\$ ")
+    assert "sleep" in shell.command("ps")
+
+
+def test_a_fault_in_a_pipe_leaves_the_shell_whole(shell: Machine) -> None:
+    shell.command("crash | cat")
+    assert shell.command("echo fine") == "fine\n"
+
+
+def test_quoted_words_stay_together(shell: Machine) -> None:
+    assert shell.command("echo 'a   b' \"c ; d\"") == "a   b c ; d\n"
+
+
+def test_a_line_of_a_thousand_characters_does_no_harm(shell: Machine) -> None:
+    shell.send("echo " + "x" * 3000 + "\n")
+    shell.expect(r"^\$ ")
+    assert shell.command("echo fine").endswith("fine\n")
+
+
+def test_thirty_programs_in_one_pipe_pass_the_text_on(shell: Machine) -> None:
+    shell.send("cat < /etc/motd | " + " | ".join(["cat"] * 30) + " | wc\n")
+    lines = (TREE / "user/etc/motd").read_text().count("\n")
+    shell.expect(rf"^\s*{lines}\b")
+
+
+def test_more_processes_than_there_can_be_is_an_error_and_no_end(shell: Machine
+                                                                 ) -> None:
+    for _ in range(70):
+        shell.send("sleep 1000 &\n")
+        shell.expect(r"\$ ")
+    assert "fork" in shell.console
