@@ -66,8 +66,8 @@ all: build/kernel.elf build/initrd.cpio build/compile_commands.json
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' \
 		Makefile
-	@echo 'Choices: PROG="/bin/regs 42" ADD=path FIRMWARE=seabios|qboot' \
-		'CPU= MEM= APPEND=hz=1000 ICOUNT= QEMUFLAGS= GDB=1'
+	@echo 'Choices: PROG="/bin/regs 42" ADD=path FIRMWARE=seabios|qboot MEM=128 CPU='
+	@echo '         APPEND=hz=1000 ICOUNT=shift=0,sleep=off QEMUFLAGS= GDB=1 V=1'
 
 qemu: all $(INITRD) ## boot to the shell, or into PROG; Ctrl-A X leaves
 	@sh grade/run.sh terminal

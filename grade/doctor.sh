@@ -36,7 +36,8 @@ toolprefix() {
 }
 
 python_has() {
-    "$PYTHON" -c "import $1" 2> /dev/null
+    "$PYTHON" -c "import sys, importlib.util as util
+sys.exit(util.find_spec('$1') is None)" 2> /dev/null
 }
 
 # Succeeds when the tool is there and new enough.
@@ -48,8 +49,7 @@ present() {
     musl) has musl-gcc ;;
     python) has "$PYTHON" && "$PYTHON" -c \
         'import sys; sys.exit(sys.version_info < (3, 9))' ;;
-    pytest | pexpect | elftools | capstone) python_has "$1" ;;
-    xdist) python_has xdist ;;
+    pytest | xdist | pexpect | elftools | capstone) python_has "$1" ;;
     *) has "$1" ;;
     esac
 }
@@ -63,6 +63,15 @@ new_enough() {
         }'
 }
 
+# The name under which a Python module was installed.
+distribution() {
+    case $1 in
+    xdist) echo pytest-xdist ;;
+    elftools) echo pyelftools ;;
+    *) echo "$1" ;;
+    esac
+}
+
 # One line that tells a tool's version.
 version() {
     case $1 in
@@ -72,7 +81,8 @@ version() {
     tmux) tmux -V ;;
     python) "$PYTHON" --version ;;
     pytest | xdist | pexpect | elftools | capstone)
-        "$PYTHON" -c "import $1; print($1.__version__)" ;;
+        "$PYTHON" -c "import importlib.metadata as metadata
+print(metadata.version('$(distribution "$1")'))" ;;
     musl) musl-gcc --version ;;
     *) "$1" --version ;;
     esac 2> /dev/null | head -n 1

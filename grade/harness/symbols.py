@@ -28,7 +28,7 @@ class Symbols:
             index for index, section in enumerate(self.elf.iter_sections())
             if section["sh_flags"] & SH_FLAGS.SHF_EXECINSTR
         }
-        self._functions = sorted(
+        self.functions = sorted(
             (s["st_value"], s.name)
             for s in self._symbols.values()
             if s["st_shndx"] in code
@@ -46,15 +46,15 @@ class Symbols:
         start, size = self.address(name), self._symbols[name]["st_size"]
         if size:
             return range(start, start + size)
-        after = bisect.bisect_right(self._functions, (start, "\x7f"))
-        return range(start, self._functions[after][0])
+        after = bisect.bisect_right(self.functions, (start, "\x7f"))
+        return range(start, self.functions[after][0])
 
     def name_at(self, address: int) -> str:
         """`function+0x12`, or the number where nothing is known."""
-        index = bisect.bisect_right(self._functions, (address, "\x7f")) - 1
+        index = bisect.bisect_right(self.functions, (address, "\x7f")) - 1
         if index < 0:
             return f"{address:#x}"
-        start, name = self._functions[index]
+        start, name = self.functions[index]
         return name if address == start else f"{name}+{address - start:#x}"
 
     def line_at(self, address: int) -> Optional[str]:

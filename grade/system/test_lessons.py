@@ -19,6 +19,7 @@ LESSONS = [
     "flags",
     "redzone",
     "hostile",
+    "crash",
     "preempt",
     "interleave",
     "forktest",

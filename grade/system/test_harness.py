@@ -1,0 +1,161 @@
+"""The harness itself: every way a machine can end is told apart, and nothing
+is left over. The kernels here are a few bytes long."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from harness.gdb_remote import GdbError, GdbTimeout, MachineGone
+from harness.qemu import KERNEL, Machine, MachineError, run
+from harness.symbols import Symbols
+
+# 32-bit code, as PVH starts a kernel.
+PRINT_X = bytes.fromhex("66baf803 b078 ee")  # mov dx,0x3f8; mov al,'x'; out
+EXIT_3 = bytes.fromhex("66baf400 b803000000 ef")  # mov dx,0xf4; mov eax,3; out
+FOR_EVER = bytes.fromhex("ebfe")  # jmp .
+PRINT_FOR_EVER = bytes.fromhex("66baf803 b078 ee ebfd")  # … 1: out; jmp 1b
+TRIPLE_FAULT = bytes.fromhex("0f011d00000000 cc")  # lidt [0]; int3
+
+BASE = 0x100000
+
+
+def tiny_kernel(directory: Path, code: bytes) -> Path:
+    """An ELF file with the PVH note and this code at its entry."""
+    note = struct.pack("<III4sI", 4, 4, 18, b"Xen\0", BASE + 0x1000)
+    segments = [(1, 5, 0x1000, BASE + 0x1000, len(code)),
+                (4, 4, 0x2000, BASE + 0x2000, len(note))]
+    headers = b"".join(
+        struct.pack("<IIQQQQQQ", kind, flags, offset, address, address, size,
+                    size, 4)
+        for kind, flags, offset, address, size in segments)
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 62, 1,
+                         BASE + 0x1000, 64, 0, 0, 64, 56, len(segments), 0, 0, 0)
+    path = directory / "kernel.elf"
+    path.write_bytes((header + headers).ljust(0x1000, b"\0")
+                     + code.ljust(0x1000, b"\0") + note)
+    return path
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        return True
+    except ProcessLookupError:
+        return False
+
+
+def test_a_status_comes_back(tmp_path: Path) -> None:
+    result = run(kernel=tiny_kernel(tmp_path, PRINT_X + EXIT_3))
+    assert (result.status, result.console) == (3, "x")
+
+
+def test_a_triple_fault_is_no_status(tmp_path: Path) -> None:
+    result = run(kernel=tiny_kernel(tmp_path, PRINT_X + TRIPLE_FAULT))
+    assert result.status is None
+    assert "reset" in result.outcome
+
+
+def test_a_machine_that_does_not_end_is_killed(tmp_path: Path) -> None:
+    with Machine(kernel=tiny_kernel(tmp_path, PRINT_X + FOR_EVER),
+                 deadline=1) as machine:
+        result = machine.wait()
+        assert not is_alive(machine.pid)
+    assert result.status is None
+    assert "deadline" in result.outcome
+
+
+def test_a_machine_that_prints_for_ever_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.qemu.OUTPUT_LIMIT", 10_000)
+    result = run(kernel=tiny_kernel(tmp_path, PRINT_FOR_EVER))
+    assert result.status is None
+    assert "printed more" in result.outcome
+
+
+def test_qemu_that_does_not_start_is_no_status() -> None:
+    result = run(cpu="no-such-model")
+    assert result.status is None
+    assert "did not start" in result.outcome
+    assert "no-such-model" in result.stderr
+
+
+def test_a_failed_test_leaves_no_qemu(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        with Machine(kernel=tiny_kernel(tmp_path, FOR_EVER)) as machine:
+            pid = machine.pid
+            assert is_alive(pid)
+            1 / 0
+    assert not is_alive(pid)
+
+
+def test_waiting_for_text_that_never_comes_says_what_came(tmp_path: Path) -> None:
+    with Machine(kernel=tiny_kernel(tmp_path, PRINT_X + EXIT_3)) as machine:
+        with pytest.raises(MachineError, match="(?s)ended before 'never'.*x"):
+            machine.expect("never")
+
+
+def test_the_debugger_sees_every_register_and_steps(tmp_path: Path) -> None:
+    with Machine(kernel=tiny_kernel(tmp_path, PRINT_X + EXIT_3),
+                 stopped=True) as machine:
+        gdb = machine.gdb()
+        gdb.run_to(BASE + 0x1000)
+        gdb.step()
+        assert gdb.register("rip") == BASE + 0x1004
+        assert gdb.registers()["rdx"] & 0xFFFF == 0x3F8
+        gdb.set_register("rdx", 0x3F9)
+        assert gdb.register("rdx") == 0x3F9
+        assert gdb.read(BASE + 0x1000, len(PRINT_X)) == PRINT_X
+
+
+def test_the_debugger_tells_that_qemu_ended(tmp_path: Path) -> None:
+    with Machine(kernel=tiny_kernel(tmp_path, EXIT_3), stopped=True) as machine:
+        with pytest.raises(MachineGone):
+            machine.gdb().cont()
+
+
+def test_the_debugger_does_not_wait_for_ever(tmp_path: Path) -> None:
+    with Machine(kernel=tiny_kernel(tmp_path, FOR_EVER), stopped=True) as machine:
+        gdb = machine.gdb()
+        with pytest.raises(GdbTimeout):
+            gdb.cont(deadline=0.5)
+        gdb.interrupt()
+        assert gdb.register("rip") == BASE + 0x1000
+
+
+def test_a_watchpoint_stops_after_the_write(kernel: Symbols) -> None:
+    slot = kernel.address("per_cpu") + 8  # the stub's scratch
+    with Machine("/bin/hello", stopped=True) as machine:
+        gdb = machine.gdb()
+        gdb.run_to(kernel.address("syscall_entry"))
+        gdb.insert_watchpoint(slot)
+        assert gdb.cont().watch == slot
+
+
+def test_memory_that_is_not_mapped_is_an_error(kernel: Symbols) -> None:
+    with Machine("/bin/hello", stopped=True) as machine:
+        gdb = machine.gdb()
+        gdb.run_to(kernel.address("syscall_entry"))
+        with pytest.raises(GdbError):
+            gdb.read(0, 8)
+        assert not gdb.is_mapped(0)
+
+
+def test_symbols_know_functions_lines_and_structures(kernel: Symbols) -> None:
+    entry = kernel.address("syscall_entry")
+    assert kernel.name_at(entry + 1) == "syscall_entry+0x1"
+    assert entry in kernel.range("syscall_entry")
+    where = kernel.line_at(entry)
+    assert where and where.startswith("kernel/syscall_entry.c:")
+    assert kernel.offset_of("per_cpu_data", "user_rsp") == 8
+
+
+def test_the_two_links_of_the_kernel_agree(kernel: Symbols) -> None:
+    first = Symbols(KERNEL.with_name("kernel-first.elf"))
+    code = range(kernel.address("kernel_start"), kernel.address("text_end"))
+    assert {a: n for a, n in kernel.functions if a in code} == {
+        a: n for a, n in first.functions if a in code}

@@ -1,0 +1,132 @@
+"""The targets of the Makefile that a person types."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from conftest import Programs
+from harness import deadlines
+from harness.qemu import TREE
+
+# Two makes at once would build the same files.
+pytestmark = pytest.mark.xdist_group("make")
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def make(make_environment: dict[str, str]) -> Command:
+    """Runs make with arguments in the tree."""
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["make", *arguments], cwd=TREE, env=make_environment, text=True,
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=deadlines.HOST)
+    return call
+
+
+def test_run_says_the_status(make: Command) -> None:
+    done = make("run", "PROG=/bin/regs 42")
+    assert done.returncode == 0, done
+    assert done.stderr == "run: the first program ended with status 0.\n"
+    assert "all held" in done.stdout
+
+
+def test_run_fails_when_the_program_does(make: Command) -> None:
+    done = make("run", "PROG=/bin/sh -c 'exit 5'")
+    assert done.returncode != 0
+    assert "run: the first program ended with status 5." in done.stderr
+
+
+def test_the_script_behind_run_has_the_programs_status(
+    make_environment: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        ["sh", "grade/run.sh", "batch"], cwd=TREE, capture_output=True,
+        env={**make_environment, "PROG": "/bin/sh -c 'exit 5'"},
+        timeout=deadlines.HOST)
+    assert done.returncode == 5
+
+
+def test_a_program_without_a_path_is_one_of_bin(make: Command) -> None:
+    assert make("run", "PROG=forktree 3").returncode == 0
+
+
+def test_run_boots_by_seabios_too(make: Command) -> None:
+    assert make("run", "PROG=hello", "FIRMWARE=seabios").returncode == 0
+
+
+def test_another_firmware_is_refused(make: Command) -> None:
+    assert "neither qboot nor seabios" in make("run", "FIRMWARE=uefi").stderr
+
+
+def test_run_counts_instructions_instead_of_time(make: Command) -> None:
+    done = make("run", "PROG=/bin/regs 1", "ICOUNT=shift=3,sleep=off",
+                "APPEND=hz=1000")
+    assert done.returncode == 0, done
+
+
+def test_a_fault_is_told(make: Command) -> None:
+    assert "a fault killed the first program" in make(
+        "run", "PROG=crash null").stderr
+
+
+def test_a_panic_is_told(make: Command) -> None:
+    assert "stopped by a panic" in make("run", "PROG=/bin/nothing").stderr
+
+
+def test_a_machine_that_does_not_start_is_told(make: Command) -> None:
+    assert "did not start the kernel" in make("run", "CPU=none").stderr
+
+
+def test_a_run_ends_at_its_deadline(make: Command) -> None:
+    assert "no end within 1 s" in make("run", "PROG=sleep 1000", "TIMEOUT=1").stderr
+
+
+def test_add_puts_a_program_into_the_archive(make: Command, programs: Programs
+                                             ) -> None:
+    done = make("run", "PROG=family", f"ADD={programs.path('family')}")
+    assert done.returncode == 0, done
+    assert "grandparent: exit status 6" in done.stdout
+
+
+def test_a_file_that_changed_is_added_anew(make: Command, programs: Programs,
+                                           tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    for name, line in (("family", "five children"), ("pipes", "300000 bytes")):
+        mine.write_bytes(programs[name])
+        assert line in make("run", "PROG=mine", f"ADD={mine}").stdout
+
+
+def test_what_was_added_once_does_not_stay(make: Command, programs: Programs
+                                           ) -> None:
+    make("run", "PROG=family", f"ADD={programs.path('family')}")
+    assert "panic" in make("run", "PROG=family").stderr
+
+
+def test_help_names_every_target(make: Command) -> None:
+    makefile = (TREE / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: ((?:.*\\\n)*.*)$", makefile, re.MULTILINE)
+    assert phony
+    targets = set(phony[1].replace("\\\n", "").split()) - {"all", "FORCE"}
+    lines = make("help").stdout.splitlines()
+    named = {line.split()[1] for line in lines if line.startswith("make ")}
+    assert named == targets
+    assert max(map(len, lines)) <= 80
+
+
+def test_doctor_finds_nothing_missing(make: Command) -> None:
+    done = make("doctor")
+    assert done.returncode == 0 and "Nothing is missing." in done.stdout, done
+
+
+def test_the_commands_of_the_readme_exist() -> None:
+    makefile = (TREE / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    named = set(re.findall(r"(?:^    |`)make ([a-z-]+)",
+                           (TREE / "README.md").read_text(), re.MULTILINE))
+    assert named and named <= targets

@@ -1,0 +1,104 @@
+"""The sources: they build without a word, by themselves, and are laid out
+alike."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import deadlines
+from harness.qemu import INITRD, TREE
+
+
+def files_of_the_tree() -> list[str]:
+    """What a clone would hold, with what is not committed yet."""
+    names = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=TREE, check=True, capture_output=True, timeout=deadlines.HOST).stdout
+    return [n for n in names.decode().split("\0") if n and (TREE / n).exists()]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sources alone, somewhere else."""
+    directory = tmp_path_factory.mktemp("copy")
+    for name in files_of_the_tree():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(TREE / name, directory / name)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def build(copy: Path, make_environment: dict[str, str]
+          ) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["make", "all"], cwd=copy, env=make_environment,
+                          capture_output=True, text=True, timeout=deadlines.HOST)
+
+
+# One worker makes the copy for all of these.
+pytestmark = pytest.mark.xdist_group("copy")
+
+
+def test_it_builds_without_a_warning(build: subprocess.CompletedProcess[str]
+                                     ) -> None:
+    assert (build.returncode, build.stderr) == (0, "")
+
+
+def test_products_lie_under_build(build: object, copy: Path) -> None:
+    made = {str(path.relative_to(copy)) for path in copy.rglob("*")
+            if path.is_file()} - set(files_of_the_tree())
+    assert made and all(name.startswith("build/") for name in made)
+
+
+def test_a_second_make_does_nothing(build: object, copy: Path,
+                                    make_environment: dict[str, str]) -> None:
+    done = subprocess.run(["make", "-q", "all"], cwd=copy, env=make_environment,
+                          timeout=deadlines.HOST)
+    assert done.returncode == 0
+
+
+def test_the_archive_is_the_same_wherever_it_is_made(build: object, copy: Path
+                                                     ) -> None:
+    assert (copy / "build/initrd.cpio").read_bytes() == INITRD.read_bytes()
+
+
+def test_editors_find_the_command_of_every_file(build: object, copy: Path) -> None:
+    commands = json.loads((copy / "build/compile_commands.json").read_text())
+    sources = {name for name in files_of_the_tree()
+               if re.fullmatch(r"(kernel|user|user/lib)/[^/]*\.[cS]", name)}
+    assert {command["file"] for command in commands} == sources
+    assert all(command["directory"] == str(copy) for command in commands)
+
+
+def clang_format() -> str:
+    """A clang-format 14, whose layout the tree follows; others differ a bit."""
+    for name in ("clang-format-14", "clang-format"):
+        if shutil.which(name):
+            version = subprocess.run([name, "--version"], capture_output=True,
+                                     text=True, timeout=deadlines.HOST).stdout
+            if " 14." in version:
+                return name
+    pytest.skip("no clang-format 14 on this machine")
+
+
+@pytest.mark.parametrize("directory", ["kernel", "user", "grade"])
+def test_the_code_is_laid_out_by_clang_format(directory: str) -> None:
+    sources = [name for name in files_of_the_tree()
+               if name.startswith(directory) and name.endswith((".c", ".h"))]
+    done = subprocess.run([clang_format(), "--dry-run", *sources], cwd=TREE,
+                          capture_output=True, text=True, timeout=deadlines.HOST)
+    assert done.stderr == ""
+
+
+def test_no_line_ends_in_blanks_and_every_file_in_a_newline() -> None:
+    wrong = []
+    for name in files_of_the_tree():
+        text = (TREE / name).read_bytes()
+        if text and (not text.endswith(b"\n") or re.search(rb"[ \t\r]\n", text)):
+            wrong.append(name)
+    assert not wrong
