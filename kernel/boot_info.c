@@ -57,6 +57,47 @@ static void add_memory(uint64_t start, uint64_t end,
 	}
 }
 
+static const char *skip_blanks(const char *at)
+{
+	while (*at == ' ')
+		at++;
+	return at;
+}
+
+static const char *skip_word(const char *at)
+{
+	while (*at && *at != ' ')
+		at++;
+	return skip_blanks(at);
+}
+
+/* The value of name= when that begins a word of the kernel's, else NULL. */
+static const char *find_option(const char *name)
+{
+	const char *at = skip_blanks(boot_info.command_line);
+	size_t length = strlen(name);
+
+	for (; *at; at = skip_word(at)) {
+		if (strncmp(at, name, length) == 0 && at[length] == '=')
+			return at + length + 1;
+		if (strncmp(at, "init=", 5) == 0)
+			break; /* the rest is the program's */
+	}
+	return NULL;
+}
+
+/* A word that nobody asks for is a typing error: do not pass over it. */
+static void check_options(void)
+{
+	const char *at = skip_blanks(boot_info.command_line);
+
+	for (; *at && strncmp(at, "init=", 5) != 0; at = skip_word(at))
+		if (strncmp(at, "hz=", 3) != 0)
+			panic("boot: the command line has an option that is "
+			      "neither hz= nor init=: %s",
+			      at);
+}
+
 void boot_info_init(uint64_t pa)
 {
 	const struct start_info *info = pa_to_va(pa);
@@ -86,6 +127,8 @@ void boot_info_init(uint64_t pa)
 		holes[1].end = page_up(module->address + module->size);
 	}
 
+	check_options();
+
 	entry = pa_to_va(info->memory_map);
 	for (uint32_t i = 0; i < info->memory_entries; i++) {
 		uint64_t end = entry[i].address + entry[i].size;
@@ -97,25 +140,6 @@ void boot_info_init(uint64_t pa)
 		add_memory(entry[i].address, end, holes,
 			   boot_info.initrd ? 2 : 1);
 	}
-}
-
-/* The value of name= when it stands at the start of a word, else NULL. */
-static const char *find_option(const char *name)
-{
-	const char *at = boot_info.command_line;
-	size_t length = strlen(name);
-
-	while (*at) {
-		while (*at == ' ')
-			at++;
-		if (strncmp(at, name, length) == 0 && at[length] == '=')
-			return at + length + 1;
-		if (strncmp(at, "init=", 5) == 0)
-			break; /* the rest is the program's */
-		while (*at && *at != ' ')
-			at++;
-	}
-	return NULL;
 }
 
 uint64_t boot_option(const char *name, uint64_t missing)

@@ -336,20 +336,36 @@ long sys_writev(int fd, uint64_t vector, int count)
 	return written;
 }
 
-/* Finds what path stands for: the kind, and the archive's file if it is one. */
+/* Finds what path stands for: the kind, and the archive's file if it is one.
+ * Returns 0, -ENOENT, or -ENOTDIR if a part before the last is a file. */
 static int look_up(const char *path, enum file_kind *kind,
 		   const struct initrd_file **archived)
 {
+	char parent[PATH_MAX];
+	char *slash = NULL;
+
+	*archived = NULL;
 	for (size_t i = 0; i < sizeof(kernel_files) / sizeof(kernel_files[0]);
 	     i++)
 		if (strcmp(path, kernel_files[i].path) == 0) {
 			*kind = kernel_files[i].kind;
-			*archived = NULL;
 			return 0;
 		}
 	*kind = FILE_ARCHIVE;
 	*archived = initrd_find(path);
-	return *archived ? 0 : -ENOENT;
+	if (*archived)
+		return 0;
+
+	strlcpy(parent, path, sizeof(parent));
+	for (char *c = parent; *c; c++)
+		if (*c == '/')
+			slash = c;
+	if (!slash)
+		return -ENOENT;
+	*slash = 0;
+	if (look_up(parent, kind, archived) == 0 && !is_directory(*archived))
+		return -ENOTDIR;
+	return -ENOENT;
 }
 
 long sys_openat(int directory, uint64_t user_path, int flags)
@@ -448,6 +464,11 @@ long sys_newfstatat(int directory, uint64_t user_path, uint64_t buffer,
 		return error;
 	stat_of(&stat, kind, archived);
 	return copyout(buffer, &stat, sizeof(stat));
+}
+
+long sys_stat(uint64_t path, uint64_t buffer)
+{
+	return sys_newfstatat(AT_FDCWD, path, buffer, 0);
 }
 
 long sys_lseek(int fd, long offset, int whence)

@@ -33,6 +33,7 @@ long sys_writev(int fd, uint64_t vector, int count);
 long sys_open(uint64_t path, int flags);
 long sys_openat(int directory, uint64_t path, int flags);
 long sys_close(int fd);
+long sys_stat(uint64_t path, uint64_t buffer);
 long sys_fstat(int fd, uint64_t buffer);
 long sys_newfstatat(int directory, uint64_t path, uint64_t buffer, int flags);
 long sys_lseek(int fd, long offset, int whence);

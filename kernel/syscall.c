@@ -131,7 +131,7 @@ static long sys_arch_prctl(int code, uint64_t address)
 	switch (code) {
 	case ARCH_SET_FS:
 		if (address >= USER_END)
-			return -EINVAL;
+			return -EPERM;
 		wrmsr(MSR_FS_BASE, address);
 		return 0;
 	case ARCH_GET_FS:
@@ -154,7 +154,9 @@ static long (*const calls[])() = {
 	[SYS_write] = sys_write,
 	[SYS_open] = sys_open,
 	[SYS_close] = sys_close,
+	[SYS_stat] = sys_stat,
 	[SYS_fstat] = sys_fstat,
+	[SYS_lstat] = sys_stat, /* no file is a symbolic link */
 	[SYS_lseek] = sys_lseek,
 	[SYS_mmap] = sys_mmap,
 	[SYS_mprotect] = sys_mprotect,

@@ -27,6 +27,12 @@ static const char *vector_name(uint64_t vector)
 	return vector < 32 ? names[vector] : "interrupt";
 }
 
+/* As trap_entry.S has it: AMD APM vol. 2 section 8.4.1. */
+static bool has_error_code(uint64_t vector)
+{
+	return vector < 32 && 0x60227d00 >> vector & 1;
+}
+
 /* Instructions that only ring 0 may execute, by their first bytes. */
 static const struct {
 	uint8_t size, bytes[2];
@@ -78,67 +84,73 @@ static const char *page_fault_reason(int vm_error, uint64_t va)
 	return "mapped, but not for that";
 }
 
-/* Writes why this fault happened, for who wrote the program. */
-static void explain(const struct trap_frame *frame, int vm_error, char *text,
-		    size_t size)
+static void explain_ud(const uint8_t *code)
+{
+	if (code[0] == 0x0f && code[1] == 0x05)
+		kprintf("syscall, but EFER.SCE is 0: nobody has turned it on "
+			"(lab 2)");
+	else
+		kprintf("no instruction of this CPU: %02x %02x", code[0],
+			code[1]);
+}
+
+static void explain_gp(uint64_t error, const uint8_t *code)
+{
+	const char *instruction = privileged_name(code);
+
+	if (instruction)
+		kprintf("%s is for ring 0 only", instruction);
+	else if (error & 2)
+		kprintf("an interrupt that ring 3 may not raise");
+	else if (error)
+		kprintf("selector 0x%lx is not for ring 3", error);
+	else
+		kprintf("an address that is not canonical, or a misaligned "
+			"operand");
+}
+
+static void explain_pf(uint64_t error, int vm_error)
+{
+	uint64_t va = read_cr2();
+
+	kprintf("%s 0x%lx, which is %s", page_fault_access(error), va,
+		page_fault_reason(vm_error, va));
+}
+
+/* Prints why this fault happened, for who wrote the program. */
+static void explain(const struct trap_frame *frame, int vm_error)
 {
 	uint8_t code[2] = { 0 };
-	const char *instruction;
 
 	copyin(code, frame->rip, sizeof(code));
 	if ((code[0] & 0xf0) == 0x40) /* a REX prefix */
 		copyin(code, frame->rip + 1, sizeof(code));
 	switch (frame->vector) {
 	case VECTOR_DE:
-		ksnprintf(text, size,
-			  "division by zero, or a quotient that "
-			  "does not fit");
-		return;
+		kprintf("division by zero, or a quotient that does not fit");
+		break;
 	case VECTOR_DB:
-		ksnprintf(text, size, "a single step (RFLAGS.TF is set)");
-		return;
+		kprintf("a single step (RFLAGS.TF is set)");
+		break;
 	case VECTOR_BP:
-		ksnprintf(text, size, "int3, a breakpoint");
-		return;
+		kprintf("int3, a breakpoint");
+		break;
 	case VECTOR_UD:
-		if (code[0] == 0x0f && code[1] == 0x05)
-			ksnprintf(text, size,
-				  "syscall, but EFER.SCE is 0: "
-				  "nobody has turned it on (lab 2)");
-		else
-			ksnprintf(text, size,
-				  "no instruction of this CPU: "
-				  "%02x %02x",
-				  code[0], code[1]);
-		return;
+		explain_ud(code);
+		break;
 	case VECTOR_GP:
-		instruction = privileged_name(code);
-		if (instruction)
-			ksnprintf(text, size, "%s is for ring 0 only",
-				  instruction);
-		else if (frame->error & 2)
-			ksnprintf(text, size,
-				  "interrupt %lu may not be raised "
-				  "by ring 3",
-				  frame->error >> 3);
-		else if (frame->error)
-			ksnprintf(text, size,
-				  "selector 0x%lx is not for "
-				  "ring 3",
-				  frame->error);
-		else
-			ksnprintf(text, size,
-				  "an address that is not "
-				  "canonical, or an operand that is "
-				  "misaligned");
-		return;
+		explain_gp(frame->error, code);
+		break;
 	case VECTOR_PF:
-		ksnprintf(text, size, "%s 0x%lx, which is %s",
-			  page_fault_access(frame->error), read_cr2(),
-			  page_fault_reason(vm_error, read_cr2()));
-		return;
+		explain_pf(frame->error, vm_error);
+		break;
+	case VECTOR_MF:
+	case VECTOR_XM:
+		kprintf("a floating point error that the program unmasked");
+		break;
+	default:
+		kprintf("an exception");
 	}
-	ksnprintf(text, size, "an exception");
 }
 
 static int signal_of(uint64_t vector)
@@ -162,11 +174,13 @@ static int signal_of(uint64_t vector)
 static void kill_user(const struct trap_frame *frame, int vm_error)
 {
 	const struct proc *p = proc_current();
-	char reason[128];
 
-	explain(frame, vm_error, reason, sizeof(reason));
-	kprintf("%s[%d]: %s(0x%lx) at 0x%lx: %s\n", p->name, p->pid,
-		vector_name(frame->vector), frame->error, frame->rip, reason);
+	kprintf("%s[%d]: %s", p->name, p->pid, vector_name(frame->vector));
+	if (has_error_code(frame->vector))
+		kprintf("(0x%lx)", frame->error);
+	kprintf(" at 0x%lx: ", frame->rip);
+	explain(frame, vm_error);
+	kprintf("\n");
 	proc_exit(STATUS_KILLED(
 		vm_error == -ENOMEM ? SIGKILL : signal_of(frame->vector)));
 }
