@@ -25,8 +25,8 @@ static long changed_bytes(const char *what)
 		if (registers_stack[i] == expected[i])
 			continue;
 		if (changed++ == 0)
-			printf("redzone: %s: the byte at RSP + %ld changed\n",
-			       what, i - REGISTERS_STACK_BYTES / 2);
+			printf("redzone: %s: the byte %ld below RSP changed\n",
+			       what, REGISTERS_STACK_BYTES / 2 - i);
 	}
 	return changed;
 }
