@@ -1,0 +1,51 @@
+"""What calls cost, in instructions of the guest: the same number in every run,
+on any host."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+import bench
+from harness import deadlines
+from harness.qemu import TREE
+
+AIMS = {key: aim for key, (_, aim, _) in bench.ROWS.items()
+        if aim is not None and key.endswith("_instructions")}
+
+# Another compiler makes other code: so much of the aim is left to it.
+SLACK = 1.25
+
+
+@pytest.fixture(scope="module")
+def counts() -> dict[str, int]:
+    return bench.count_instructions()
+
+
+@pytest.mark.parametrize("key", AIMS)
+def test_it_costs_no_more_than_it_should(key: str, counts: dict[str, int]) -> None:
+    assert counts[key] <= AIMS[key] * SLACK
+
+
+def test_counts_are_the_same_in_every_run(counts: dict[str, int]) -> None:
+    assert bench.count_instructions() == counts
+
+
+def test_the_stub_is_as_long_as_it_looks() -> None:
+    # Sixteen pushes, sixteen pops, eight moves of arguments, and what changes
+    # stacks, GS and rings.
+    assert 40 <= bench.count_stub() <= 60
+
+
+@pytest.mark.xdist_group("make")
+def test_bench_writes_every_number(make_environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["make", "bench"], cwd=TREE, env=make_environment, capture_output=True,
+        text=True, timeout=deadlines.HOST)
+    assert done.returncode == 0, done
+    numbers = json.loads((TREE / "build/bench.json").read_text())
+    assert numbers.keys() == bench.ROWS.keys()
+    for key, (what, _, _) in bench.ROWS.items():
+        assert f"{numbers[key]:,}" in done.stdout, what
