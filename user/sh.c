@@ -15,6 +15,7 @@
 #define LINE_BYTES 1024
 #define MAX_WORDS  128
 #define MAX_STAGES 32
+#define MAX_JOBS   64
 
 /* One program of a pipeline. */
 struct stage {
@@ -35,9 +36,10 @@ struct pipeline {
 	size_t text_used;
 };
 
-static int last_status;    /* $? */
-static bool interactive;   /* the commands come from a terminal */
-static int script_fd = -1; /* of sh FILE; not for the children */
+static int last_status;     /* $? */
+static bool interactive;    /* the commands come from a terminal */
+static long jobs[MAX_JOBS]; /* the last processes of pipelines with & */
+static int script_fd = -1;  /* of sh FILE; not for the children */
 
 /* ---- cutting the line ---- */
 
@@ -187,6 +189,43 @@ static bool parse_pipeline(struct pipeline *p, const char **cursor)
 
 /* ---- running it ---- */
 
+static int exit_status(const char *name, int status)
+{
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	if (WTERMSIG(status) == SIGPIPE) /* so ends all but the last stage */
+		return 128 + SIGPIPE;
+	dprintf(2, "sh: %s: killed by signal %d, %s\n", name, WTERMSIG(status),
+		signal_text(WTERMSIG(status)));
+	return 128 + WTERMSIG(status);
+}
+
+static void add_job(long pid)
+{
+	for (size_t i = 0; i < MAX_JOBS; i++) {
+		if (!jobs[i]) {
+			jobs[i] = pid;
+			break;
+		}
+	}
+	if (interactive)
+		dprintf(2, "[%ld]\n", pid);
+}
+
+/* A child has ended that no command waits for: one from the background, or,
+ * where the shell is process 1, one whose parent has ended. */
+static void child_ended(long pid, int status)
+{
+	for (size_t i = 0; i < MAX_JOBS; i++) {
+		if (jobs[i] != pid)
+			continue;
+		jobs[i] = 0;
+		status = exit_status("in the background", status);
+		if (interactive)
+			dprintf(2, "[%ld] ended, status %d\n", pid, status);
+	}
+}
+
 static int cd(char **argv)
 {
 	const char *path = argv[1] ? argv[1] : "/";
@@ -210,9 +249,12 @@ static int leave(char **argv)
 
 static int wait_all(char **argv)
 {
+	int status;
+	long pid;
+
 	(void)argv;
-	while (wait4(-1, NULL, 0, NULL) > 0)
-		;
+	while ((pid = wait4(-1, &status, 0, NULL)) > 0)
+		child_ended(pid, status);
 	return 0;
 }
 
@@ -279,17 +321,6 @@ _Noreturn static void run_stage(const struct stage *stage, int in, int out)
 	execute(stage->argv);
 }
 
-static int exit_status(const char *name, int status)
-{
-	if (WIFEXITED(status))
-		return WEXITSTATUS(status);
-	if (WTERMSIG(status) == SIGPIPE) /* so ends all but the last stage */
-		return 128 + SIGPIPE;
-	dprintf(2, "sh: %s: killed by signal %d, %s\n", name, WTERMSIG(status),
-		signal_text(WTERMSIG(status)));
-	return 128 + WTERMSIG(status);
-}
-
 /* Start every stage, each reading what the one before it writes. The result is
  * the number of processes; fewer than the stages when one could not start. */
 static size_t start(const struct pipeline *p, long *pids, bool background)
@@ -327,6 +358,32 @@ static size_t start(const struct pipeline *p, long *pids, bool background)
 	return started;
 }
 
+/* Until all of them have ended; $? is the status of the last. */
+static void wait_for_stages(const struct pipeline *p, const long *pids,
+			    size_t running)
+{
+	size_t started = running;
+
+	while (running > 0) {
+		int status = 0;
+		long pid = wait4(-1, &status, 0, NULL);
+		size_t i = 0;
+
+		if (pid < 0)
+			return;
+		while (i < started && pids[i] != pid)
+			i++;
+		if (i == started) {
+			child_ended(pid, status);
+			continue;
+		}
+		running--;
+		status = exit_status(p->stages[i].argv[0], status);
+		if (i + 1 == p->count)
+			last_status = status;
+	}
+}
+
 static void run_pipeline(const struct pipeline *p)
 {
 	bool background = strcmp(p->end, "&") == 0;
@@ -337,19 +394,12 @@ static void run_pipeline(const struct pipeline *p)
 		return;
 	started = start(p, pids, background);
 	if (background) {
-		if (interactive && started == p->count)
-			dprintf(2, "[%ld]\n", pids[started - 1]);
+		if (started == p->count)
+			add_job(pids[started - 1]);
 		last_status = 0;
 		return;
 	}
-	for (size_t i = 0; i < started; i++) {
-		int status = 0;
-
-		wait4(pids[i], &status, 0, NULL);
-		status = exit_status(p->stages[i].argv[0], status);
-		if (i + 1 == p->count)
-			last_status = status;
-	}
+	wait_for_stages(p, pids, started);
 }
 
 /* The commands of a line: first look at all of it, then run it. */
@@ -373,17 +423,14 @@ static void run_line(const char *line)
 	}
 }
 
-/* Children in the background that have ended meanwhile. */
+/* Those that have ended meanwhile. */
 static void reap(void)
 {
 	int status;
 	long pid;
 
-	while ((pid = wait4(-1, &status, WNOHANG, NULL)) > 0) {
-		status = exit_status("in the background", status);
-		if (interactive)
-			dprintf(2, "[%ld] ended, status %d\n", pid, status);
-	}
+	while ((pid = wait4(-1, &status, WNOHANG, NULL)) > 0)
+		child_ended(pid, status);
 }
 
 static int run_file(int fd)

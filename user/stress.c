@@ -414,7 +414,11 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	open_tickets();
-	supervise(); /* with no calls to make: what stays is made now */
+	/* What stays is made now: here, with no calls to make, and in a program
+	 * at the other end of a pipe, which gets its first line to read. */
+	supervise();
+	printf("stress: seed %lu: %lu calls to make\n", seed, calls);
+	sleep_ms(20);
 	lseek(TICKETS, 0, SEEK_SET);
 	before = free_pages_at_rest(at_rest);
 	count = calls;
