@@ -15,6 +15,7 @@ TESTS    ?= grade/system
 JOBS     ?= 2
 PYTHON   ?= /usr/bin/python3
 V        ?=# 1 shows every command whole
+export PYTHONDONTWRITEBYTECODE := 1
 export PROG APPEND FIRMWARE CPU MEM ICOUNT GDB TIMEOUT QEMUFLAGS PYTHON
 
 # The compiler for x86-64 is looked for at its first use, not here: the set-up

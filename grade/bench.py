@@ -41,7 +41,7 @@ def count_instructions() -> dict[str, int]:
     with Machine("/bin/bench", icount=ICOUNT) as machine:
         result = machine.wait()
     if result.status != 0:
-        raise MachineError(str(result))
+        raise MachineError(result.report)
     counts = {}
     for line in result.console.splitlines():
         key, _, number = line.partition(" ")

@@ -2,7 +2,7 @@
 
     with Machine("/bin/regs 7") as machine:
         result = machine.wait()
-    assert result.status == 0, result
+    assert result.status == 0, result.report
 
 QEMU is started by grade/qemu.sh, which describes the machine for everyone. It
 runs in a session of its own that is killed whole when the `with` ends, however
@@ -89,7 +89,9 @@ class Result:
             STATUS_ABOVE_124: "the first program's status was above 124",
         }.get(self.status, f"the first program ended with status {self.status}")
 
-    def __str__(self) -> str:
+    @property
+    def report(self) -> str:
+        """The end and the console's last lines, for a test that fails."""
         text = f"{self.outcome}\n{tail(self.console)}"
         return text + (f"\nQEMU said: {self.stderr.strip()}" if self.stderr else "")
 
@@ -282,7 +284,7 @@ class Machine:
             except OSError:
                 connection.close()
                 if self._process.poll() is not None:
-                    raise MachineError(str(self.wait())) from None
+                    raise MachineError(self.wait().report) from None
                 if time.monotonic() > until:
                     raise MachineError(f"QEMU offers no {name} socket") from None
             time.sleep(0.002)

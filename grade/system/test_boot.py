@@ -13,24 +13,24 @@ def test_the_shells_exit_status_leaves_qemu(firmware: str) -> None:
         machine.expect(r"^\$ ")
         machine.send("exit 3\n")
         result = machine.wait()
-    assert result.code == 3 << 1 | 1, result
+    assert result.code == 3 << 1 | 1, result.report
 
 
 def test_the_first_programs_status_leaves_qemu(firmware: str) -> None:
     result = run("/bin/sh -c 'exit 9'", firmware=firmware)
-    assert result.status == 9, result
-    assert result.console.splitlines()[-1] == "sh: exit status 9", result
+    assert result.status == 9, result.report
+    assert result.console.splitlines()[-1] == "sh: exit status 9", result.report
 
 
 def test_a_status_above_124_is_told_apart_from_a_panic() -> None:
     result = run("/bin/sh -c 'exit 200'")
-    assert result.status == 125, result
-    assert result.console.splitlines()[-1] == "sh: exit status 200", result
+    assert result.status == 125, result.report
+    assert result.console.splitlines()[-1] == "sh: exit status 200", result.report
 
 
 def test_two_programs_can_be_started_side_by_side() -> None:
     result = run("/bin/echo first,/bin/echo second")
-    assert result.status == 0, result
+    assert result.status == 0, result.report
 
 
 def test_memory_beyond_the_default_is_found() -> None:

@@ -7,12 +7,12 @@ from harness.qemu import STATUS_PANIC, run
 
 def test_a_program_gets_its_arguments() -> None:
     result = run("/bin/echo one two")
-    assert "one two\n" in result.console, result
+    assert "one two\n" in result.console, result.report
 
 
 def test_quotes_keep_blanks_and_commas_together() -> None:
     result = run("/bin/echo 'a  b,c' d")
-    assert "a  b,c d\n" in result.console, result
+    assert "a  b,c d\n" in result.console, result.report
 
 
 @pytest.mark.parametrize("option, word", [
@@ -25,7 +25,7 @@ def test_quotes_keep_blanks_and_commas_together() -> None:
 def test_a_mistake_ends_with_a_sentence_that_names_it(option: str, word: str
                                                       ) -> None:
     result = run(append=option)
-    assert result.status == STATUS_PANIC, result
+    assert result.status == STATUS_PANIC, result.report
     sentence = [line for line in result.console.splitlines()
                 if line.startswith("panic: ")]
-    assert sentence and word in sentence[0], result
+    assert sentence and word in sentence[0], result.report

@@ -18,7 +18,7 @@ SMEP, SMAP, UMIP = 1 << 20, 1 << 21, 1 << 11
 ])
 def test_calls_work_on_every_model(cpu: str) -> None:
     result = run("/bin/regs 1", cpu=cpu)
-    assert result.status == 0, result
+    assert result.status == 0, result.report
 
 
 @pytest.mark.parametrize("cpu, bits", [

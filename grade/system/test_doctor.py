@@ -75,7 +75,7 @@ def test_apt_get_installs_what_is_missing(machine: Machine, tmp_path: Path) -> N
         *install*) ln -s {machine.path}/ld {machine.path}/cpio ;;
         esac""")
     done = machine.doctor("install", "build")
-    assert done.returncode == 0, done
+    assert done.returncode == 0, done.stdout + done.stderr
     update, install = log.read_text().splitlines()
     assert update.endswith("update")
     assert "-y" in install.split() and install.split()[-1] == "cpio"

@@ -62,18 +62,18 @@ def initrd(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Path
 def test_the_reason_is_one_line(fault: str, initrd: Path) -> None:
     exception, _ = FAULTS[fault]
     result = run(f"/bin/fault {fault}", initrd=initrd)
-    assert result.status == STATUS_FAULT, result
+    assert result.status == STATUS_FAULT, result.report
     lines = [line for line in result.console.splitlines()
              if line.startswith("fault[")]
-    assert len(lines) == 1, result
-    assert re.match(rf"fault\[1\]: {exception} at 0x[0-9a-f]+: \w+", lines[0]), result
+    assert len(lines) == 1, result.report
+    assert re.match(rf"fault\[1\]: {exception} at 0x[0-9a-f]+: \w+", lines[0]), result.report
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_parent_is_told_the_signal(fault: str, initrd: Path) -> None:
     result = run(f"/bin/fault {fault} child", initrd=initrd)
-    assert result.status == 0, result
-    assert f"signal {FAULTS[fault][1].value}\n" in result.console, result
+    assert result.status == 0, result.report
+    assert f"signal {FAULTS[fault][1].value}\n" in result.console, result.report
 
 
 @pytest.mark.skipif(

@@ -42,8 +42,8 @@ ways = pytest.mark.parametrize("options", [
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_the_lesson_passes(lesson: str, options: dict[str, str]) -> None:
     result = run(f"/bin/{lesson}", **options)
-    assert result.status == 0, result
-    assert "WRONG" not in result.console, result
+    assert result.status == 0, result.report
+    assert "WRONG" not in result.console, result.report
 
 
 def test_every_program_of_the_lessons_is_there() -> None:
@@ -56,11 +56,11 @@ def test_every_program_of_the_lessons_is_there() -> None:
 @pytest.mark.parametrize("seed", range(1, 6))
 def test_registers_survive_with_other_patterns(seed: int) -> None:
     result = run(f"/bin/regs {seed * 0x9E3779B97F4A7C15 % 2**63}")
-    assert result.status == 0, result
+    assert result.status == 0, result.report
 
 
 def test_regs_prints_one_line_for_each_call_it_checks() -> None:
     result: Result = run("/bin/regs 1")
     lines = [line for line in result.console.splitlines()
              if line.startswith("regs: ") and line.endswith(" ok")]
-    assert len(lines) > 40, result
+    assert len(lines) > 40, result.report

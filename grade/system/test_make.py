@@ -31,7 +31,7 @@ def make(make_environment: dict[str, str]) -> Command:
 
 def test_run_says_the_status(make: Command) -> None:
     done = make("run", "PROG=/bin/regs 42")
-    assert done.returncode == 0, done
+    assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == "run: the first program ended with status 0.\n"
     assert "all held" in done.stdout
 
@@ -67,7 +67,7 @@ def test_another_firmware_is_refused(make: Command) -> None:
 def test_run_counts_instructions_instead_of_time(make: Command) -> None:
     done = make("run", "PROG=/bin/regs 1", "ICOUNT=shift=3,sleep=off",
                 "APPEND=hz=1000")
-    assert done.returncode == 0, done
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_fault_is_told(make: Command) -> None:
@@ -90,7 +90,7 @@ def test_a_run_ends_at_its_deadline(make: Command) -> None:
 def test_add_puts_a_program_into_the_archive(make: Command, programs: Programs
                                              ) -> None:
     done = make("run", "PROG=family", f"ADD={programs.path('family')}")
-    assert done.returncode == 0, done
+    assert done.returncode == 0, done.stdout + done.stderr
     assert "grandparent: exit status 6" in done.stdout
 
 
@@ -121,7 +121,7 @@ def test_help_names_every_target(make: Command) -> None:
 
 def test_doctor_finds_nothing_missing(make: Command) -> None:
     done = make("doctor")
-    assert done.returncode == 0 and "Nothing is missing." in done.stdout, done
+    assert done.returncode == 0 and "Nothing is missing." in done.stdout, done.stdout + done.stderr
 
 
 def test_the_commands_of_the_readme_exist() -> None:

@@ -36,16 +36,16 @@ def test_a_malformed_archive_is_named_as_the_cause(name: str, tmp_path: Path
     initrd = tmp_path / "initrd.cpio"
     initrd.write_bytes(MALFORMED[name])
     result = run("/bin/hello", initrd=initrd)
-    assert result.status == STATUS_PANIC, result
-    assert "panic: initrd: " in result.console, result
+    assert result.status == STATUS_PANIC, result.report
+    assert "panic: initrd: " in result.console, result.report
 
 
 def test_a_missing_first_program_is_named(tmp_path: Path) -> None:
     initrd = tmp_path / "initrd.cpio"
     initrd.write_bytes(archive.pack({"etc/": b"", "etc/motd": b"hello\n"}))
     result = run(initrd=initrd)
-    assert result.status == STATUS_PANIC, result
-    assert "/bin/init" in result.console, result
+    assert result.status == STATUS_PANIC, result.report
+    assert "/bin/init" in result.console, result.report
 
 
 def test_names_may_start_with_a_dot(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_it_is_refused_and_costs_no_page(name: str, initrd: Path) -> None:
         allowed.add(errno.ENOMEM)
     expected = {
         f"/elf/{name}: error {e}, in a child {e}, pages lost 0" for e in allowed}
-    assert expected & set(result.console.splitlines()), result
+    assert expected & set(result.console.splitlines()), result.report
 
 
 def test_the_shell_says_one_line_and_goes_on(initrd: Path) -> None:
@@ -49,5 +49,5 @@ def test_the_shell_says_one_line_and_goes_on(initrd: Path) -> None:
                  initrd=initrd)
     lines = result.console.splitlines()
     refusals = [line for line in lines if "/elf/cut-in-header" in line]
-    assert len(refusals) == 1, result
-    assert "still here" in lines, result
+    assert len(refusals) == 1, result.report
+    assert "still here" in lines, result.report

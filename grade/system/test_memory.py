@@ -12,35 +12,35 @@ from harness.qemu import Result, run
 
 def free_before_and_after(result: Result) -> tuple[int, int]:
     match = re.search(r"free pages before (\d+) after (\d+)", result.console)
-    assert match, result
+    assert match, result.report
     return int(match[1]), int(match[2])
 
 
 @pytest.mark.parametrize("program", ["waittest 10000", "exectest 1000"])
 def test_thousands_of_processes_cost_no_page(program: str) -> None:
     result = run(f"/bin/{program}", deadline=deadlines.LONG_RUN)
-    assert result.status == 0, result
+    assert result.status == 0, result.report
     before, after = free_before_and_after(result)
-    assert before == after, result
+    assert before == after, result.report
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_random_calls_do_no_harm(seed: int) -> None:
     result = run(f"/bin/stress {seed} 20000", deadline=deadlines.LONG_RUN)
-    assert result.status == 0, result
+    assert result.status == 0, result.report
     before, after = free_before_and_after(result)
-    assert before == after, result
+    assert before == after, result.report
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 def test_a_million_random_calls_do_no_harm(seed: int) -> None:
     result = run(f"/bin/stress {seed} 1000000", deadline=deadlines.LONG_RUN)
-    assert result.status == 0, result
+    assert result.status == 0, result.report
     before, after = free_before_and_after(result)
-    assert before == after, result
+    assert before == after, result.report
 
 
 def test_a_machine_with_little_memory_still_runs_the_lessons() -> None:
     result = run("/bin/forktree 3", memory=16)
-    assert result.status == 0, result
+    assert result.status == 0, result.report

@@ -33,42 +33,42 @@ def lost(kernel: Symbols) -> Result:
 
 
 def test_it_ends_with_the_status_of_a_panic(lost: Result) -> None:
-    assert lost.status == STATUS_PANIC, lost
+    assert lost.status == STATUS_PANIC, lost.report
 
 
 def test_the_first_line_says_what_and_where(lost: Result) -> None:
     assert re.search(r"^panic: .*#PF.* in ring 0 at 0xdead000", lost.console,
-                     re.MULTILINE), lost
+                     re.MULTILINE), lost.report
 
 
 def test_the_registers_are_printed(lost: Result) -> None:
     console = lost.console.lower()
     for name in ("rax", "r15", "rsp", "rflags", "cr2", "cr3"):
-        assert name in console, lost
-    assert re.search(r"cr2[ =]+(0x)?0*dead000", console), lost
+        assert name in console, lost.report
+    assert re.search(r"cr2[ =]+(0x)?0*dead000", console), lost.report
 
 
 def test_the_backtrace_has_the_names_of_functions(lost: Result) -> None:
     trace = lost.console.partition("backtrace")[2]
-    assert re.search(r"syscall_handler\S*\n.*syscall_entry", trace), lost
+    assert re.search(r"syscall_handler\S*\n.*syscall_entry", trace), lost.report
 
 
 def test_the_names_are_those_at_the_addresses(lost: Result, kernel: Symbols) -> None:
     trace = lost.console.partition("backtrace")[2]
     lines = re.findall(r"^\s+(?:0x)?(ffffffff8\w+)\s+(\S+)", trace, re.MULTILINE)
-    assert lines, lost
+    assert lines, lost.report
     for address, name in lines:
-        assert kernel.name_at(int(address, 16)) == name, lost
+        assert kernel.name_at(int(address, 16)) == name, lost.report
 
 
 def test_an_address_that_is_not_canonical_is_told(kernel: Symbols) -> None:
     result = break_in_a_call(kernel, rip=0x8000_0000_0000_0000)
-    assert result.status == STATUS_PANIC, result
-    assert "#GP" in result.console, result
+    assert result.status == STATUS_PANIC, result.report
+    assert "#GP" in result.console, result.report
 
 
 def test_a_broken_kernel_stack_is_told_on_a_stack_of_its_own(kernel: Symbols
                                                              ) -> None:
     result = break_in_a_call(kernel, rsp=0x1000)
-    assert result.status == STATUS_PANIC, result
-    assert "#DF" in result.console, result
+    assert result.status == STATUS_PANIC, result.report
+    assert "#DF" in result.console, result.report

@@ -44,7 +44,7 @@ def test_bench_writes_every_number(make_environment: dict[str, str]) -> None:
     done = subprocess.run(
         ["make", "bench"], cwd=TREE, env=make_environment, capture_output=True,
         text=True, timeout=deadlines.HOST)
-    assert done.returncode == 0, done
+    assert done.returncode == 0, done.stdout + done.stderr
     numbers = json.loads((TREE / "build/bench.json").read_text())
     assert numbers.keys() == bench.ROWS.keys()
     for key, (what, _, _) in bench.ROWS.items():

@@ -67,7 +67,7 @@ int main(int argc, char **argv)
 	stat(argv[2], &about);
 	printf("directory %d\n", S_ISDIR(about.st_mode));
 
-	char here[64];
+	char here[4096];
 	printf("chdir %d\n", chdir(argv[2]));
 	printf("cwd ends in %s\n",
 	       strrchr(getcwd(here, sizeof here) ? here : "/?", '/'));
