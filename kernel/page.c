@@ -20,7 +20,7 @@ static uint64_t free_list;
 static uint64_t free_pages, total_pages;
 static int range; /* of boot_info.memory: where unused memory begins */
 
-static struct page *page_of(uint64_t pa)
+static inline struct page *page_of(uint64_t pa)
 {
 	return &pages[pa / PAGE_SIZE];
 }

@@ -197,7 +197,7 @@ static long (*const calls[])() = {
 /* SYSRET to an address that is not canonical would fault in ring 0 with the
  * user's RSP. No program runs so high that its next RIP could be one; a RIP
  * that the kernel has put into the frame could. */
-static bool returns_to_user_space(const void *frame)
+static inline bool returns_to_user_space(const void *frame)
 {
 	return *(const uint64_t *)(frame + FRAME_RCX) < USER_END + PAGE_SIZE;
 }

@@ -25,7 +25,7 @@ static uint64_t no_execute; /* PTE_NX, or 0 on a CPU without it */
 static bool has_smap;
 
 /* The entry for va in the table at a level: 3 = PML4 … 0 = page table. */
-static uint64_t *entry_at(uint64_t table, uint64_t va, int level)
+static inline uint64_t *entry_at(uint64_t table, uint64_t va, int level)
 {
 	uint64_t *entries = pa_to_va(table & PTE_ADDR);
 
@@ -33,7 +33,7 @@ static uint64_t *entry_at(uint64_t table, uint64_t va, int level)
 }
 
 /* How many bytes one entry at a level covers. */
-static uint64_t span_of(int level)
+static inline uint64_t span_of(int level)
 {
 	return (uint64_t)PAGE_SIZE << 9 * level;
 }
