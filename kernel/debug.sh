@@ -4,11 +4,15 @@
 #                          GDB here
 #   sh debug.sh console    QEMU with its console, waiting for a debugger
 #   sh debug.sh gdb        GDB, attached to it; ends QEMU when it ends
+#   … session              and then the tmux session it is in
 #   sh debug.sh attach     GDB alone
 #   sh debug.sh stop       ends that QEMU
 # What QEMU runs comes from the environment, as for grade/qemu.sh.
 socket=build/gdb.sock
 pid_file=build/qemu.pid
+
+# Ctrl-C is for GDB, which shares the terminal with this script.
+trap : INT
 
 # A GDB for x86-64: on other machines Debian's is called gdb-multiarch.
 gdb_program() {
@@ -67,9 +71,7 @@ split_this() {
 # A tmux of its own, gone with either pane or with the terminal.
 new_session() {
     tmux -L "threshold-$$" -f /dev/null \
-        new-session -s threshold 'sh kernel/debug.sh console
-            echo "debug: QEMU has ended; Enter leaves."; read -r _
-            tmux kill-session' \; \
+        new-session -s threshold 'sh kernel/debug.sh console session' \; \
         set-option destroy-unattached on \; \
         set-option mouse on \; \
         set-option history-limit 50000 \; \
@@ -78,13 +80,21 @@ new_session() {
         set-option window-status-current-format '' \; \
         set-option status-right \
             'other pane: click, or Ctrl-B and an arrow | quit in GDB leaves' \; \
-        split-window "$split" -l 65% 'sh kernel/debug.sh gdb; tmux kill-session' \
-        > /dev/null
+        split-window "$split" -l 65% 'sh kernel/debug.sh gdb session' > /dev/null
 }
 
 case ${1:-} in
-console) console ;;
-gdb) attach; stop ;;
+console)
+    console
+    if [ "${2:-}" = session ]; then
+        echo "debug: QEMU has ended; Enter leaves."
+        read -r _
+        tmux kill-session
+    fi ;;
+gdb)
+    attach
+    stop
+    [ "${2:-}" != session ] || tmux kill-session ;;
 attach) attach ;;
 stop) stop ;;
 *)

@@ -365,7 +365,7 @@ def gdt(argument: str) -> None:
     base, limit = hidden("GDT")
     text = symbol_at(base)
     if base == address_of("boot_gdt"):
-        text = "boot_gdt (gdt_init has loaded no other yet)"
+        text = "boot_gdt"
     say(f"GDTR: base {base:#x} {text}, limit {limit:#x}, {(limit + 1) // 8} entries")
     selectors = {name: register(name) for name in "cs ss ds es fs gs".split()}
     selectors["tr"] = hidden("TR")[0]
