@@ -81,7 +81,7 @@ def kernel() -> Symbols:
 @pytest.fixture(params=["qboot", "seabios"])
 def firmware(request: pytest.FixtureRequest) -> str:
     """Both firmwares, one after another."""
-    return request.param
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

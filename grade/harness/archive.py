@@ -21,7 +21,7 @@ def pack(files: Mapping[str, bytes], trailer: bool = True) -> bytes:
 
 def unpack(archive: bytes) -> dict[str, bytes]:
     """The files and directories of an archive; ValueError if it is none."""
-    files = {}
+    files: dict[str, bytes] = {}
     at = 0
     while True:
         header = archive[at:at + 110]

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import re
 import socket
-import struct
 import time
 import xml.etree.ElementTree as ElementTree
 from typing import Callable, Optional
@@ -118,7 +117,7 @@ class Gdb:
         return data
 
     def read_u64(self, address: int) -> int:
-        return struct.unpack("<Q", self.read(address, 8))[0]
+        return int.from_bytes(self.read(address, 8), "little")
 
     def read_string(self, address: int, limit: int = 256) -> str:
         """Text up to its zero byte, at most `limit` bytes of it."""

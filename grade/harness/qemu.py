@@ -268,7 +268,8 @@ class Machine:
                 connection.close()
         for stream in (self._process.stdin, self._process.stdout):
             try:
-                stream.close()
+                if stream is not None:
+                    stream.close()
             except BrokenPipeError:
                 pass
         shutil.rmtree(self._directory, ignore_errors=True)
@@ -340,7 +341,7 @@ class _Monitor:
                 raise MachineError(f"QEMU ended while its monitor did {name}")
             reply = json.loads(answer)
             if "return" in reply:
-                return reply["return"]
+                return str(reply["return"])
             if "error" in reply:
                 raise MachineError(f"monitor: {reply['error']['desc']}")
 

@@ -28,7 +28,7 @@ class Symbols:
             index for index, section in enumerate(self.elf.iter_sections())
             if section["sh_flags"] & SH_FLAGS.SHF_EXECINSTR
         }
-        self.functions = sorted(
+        self.functions: list[tuple[int, str]] = sorted(
             (s["st_value"], s.name)
             for s in self._symbols.values()
             if s["st_shndx"] in code
@@ -39,7 +39,7 @@ class Symbols:
 
     def address(self, name: str) -> int:
         """The address of a symbol; KeyError if there is none of that name."""
-        return self._symbols[name]["st_value"]
+        return int(self._symbols[name]["st_value"])
 
     def range(self, name: str) -> range:
         """The addresses of a function; one without a size ends at the next."""

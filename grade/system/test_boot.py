@@ -29,8 +29,9 @@ def test_a_status_above_124_is_told_apart_from_a_panic() -> None:
 
 
 def test_two_programs_can_be_started_side_by_side() -> None:
-    result = run("/bin/echo first,/bin/echo second")
+    result = run("/bin/sleep 1,/bin/echo second")
     assert result.status == 0, result.report
+    assert "second\n" in result.console, result.report
 
 
 def test_memory_beyond_the_default_is_found() -> None:

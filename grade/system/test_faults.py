@@ -66,7 +66,8 @@ def test_the_reason_is_one_line(fault: str, initrd: Path) -> None:
     lines = [line for line in result.console.splitlines()
              if line.startswith("fault[")]
     assert len(lines) == 1, result.report
-    assert re.match(rf"fault\[1\]: {exception} at 0x[0-9a-f]+: \w+", lines[0]), result.report
+    expected = rf"fault\[1\]: {exception} at 0x[0-9a-f]+: \w+"
+    assert re.match(expected, lines[0]), result.report
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -30,6 +30,8 @@ POEM = b"".join(b"line %d of a file that is read in many ways\n" % i
     ("errors", ["poem/text", "poem"]),
     ("startup", []),
     ("floats", []),
+    ("memory", []),
+    ("timing", []),
 ])
 def test_it_prints_the_same(name: str, arguments: list[str], programs: Programs,
                             tmp_path: Path) -> None:
