@@ -151,6 +151,8 @@ manager() {
 
 # The command that installs the tools named, for a person to type.
 command_for() {
+    as_root=
+    [ "$(id -u)" -eq 0 ] || ! has sudo || as_root="sudo "
     packages=
     for tool in "$@"; do
         packages="$packages $(package "$(manager)" "$tool")"
@@ -158,9 +160,9 @@ command_for() {
     # The list is split into words on purpose: it joins them by one blank.
     # shellcheck disable=SC2086
     case $(manager) in
-    apt) echo "sudo apt-get update && sudo apt-get install" $packages ;;
-    dnf) echo "sudo dnf install" $packages ;;
-    pacman) echo "sudo pacman -S" $packages ;;
+    apt) echo "${as_root}apt-get update && ${as_root}apt-get install" $packages ;;
+    dnf) echo "${as_root}dnf install" $packages ;;
+    pacman) echo "${as_root}pacman -S" $packages ;;
     brew) echo "brew install" $packages ;;
     esac
 }
@@ -168,7 +170,7 @@ command_for() {
 # The tools of the list that are missing.
 missing() {
     for tool in "$@"; do
-        present "$tool" || printf '%s ' "$tool"
+        present "$tool" || echo "$tool"
     done
 }
 
@@ -209,11 +211,16 @@ install() {
         lack=$(missing $tools)
         [ -n "$lack" ] || return 0
     fi
-    echo "doctor: missing: $lack" >&2
+    # shellcheck disable=SC2086
+    echo doctor: missing: $lack >&2
     # shellcheck disable=SC2086
     line=$(command_for $lack)
     if [ -n "$line" ]; then
-        echo "doctor: type this, then the same make command again:" >&2
+        if [ "$(id -u)" -eq 0 ] || has sudo || [ "$(manager)" = brew ]; then
+            echo "doctor: type this, then the same make command again:" >&2
+        else
+            echo "doctor: type this as root, then the same make command again:" >&2
+        fi
         echo "    $line" >&2
     else
         echo "doctor: install them, or put them on the PATH (QEMU 7.2 or newer," \

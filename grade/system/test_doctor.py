@@ -86,13 +86,24 @@ def test_without_root_and_sudo_the_command_is_named(machine: Machine) -> None:
     machine.add("apt-get", "exit 1")
     done = machine.doctor("install", "build")
     assert done.returncode != 0
+    assert "type this as root" in done.stderr
+    assert ("    apt-get update && apt-get install "
+            "gcc binutils qemu-system-x86 cpio\n") in done.stderr
+
+
+def test_where_sudo_refuses_the_command_is_named(machine: Machine) -> None:
+    machine.add("id", "echo 1000")
+    machine.add("apt-get", "exit 1")
+    machine.add("sudo", "exit 1")
+    done = machine.doctor("install", "build")
+    assert done.returncode != 0
     assert ("    sudo apt-get update && sudo apt-get install "
             "gcc binutils qemu-system-x86 cpio\n") in done.stderr
 
 
 @pytest.mark.parametrize("manager, command", [
-    ("dnf", "    sudo dnf install gcc binutils qemu-system-x86-core cpio\n"),
-    ("pacman", "    sudo pacman -S gcc binutils qemu-system-x86 cpio\n"),
+    ("dnf", "    dnf install gcc binutils qemu-system-x86-core cpio\n"),
+    ("pacman", "    pacman -S gcc binutils qemu-system-x86 cpio\n"),
     ("brew", "    brew install x86_64-elf-gcc x86_64-elf-binutils qemu cpio\n"),
 ])
 def test_elsewhere_the_command_is_named(manager: str, command: str,
