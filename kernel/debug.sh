@@ -34,6 +34,7 @@ console() {
     rm -f "$socket" "$pid_file"
     GDB=1 QEMUFLAGS="-pidfile $pid_file ${QEMUFLAGS:-}"
     export GDB QEMUFLAGS
+    echo "debug: starting QEMU"
     # Says so once QEMU can be reached; an editor waits for this line.
     (
         while [ ! -S "$socket" ] && kill -0 $$ 2> /dev/null; do sleep 0.05; done

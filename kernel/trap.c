@@ -73,12 +73,14 @@ static const char *page_fault_access(uint64_t error)
 				  : "read of";
 }
 
-static const char *page_fault_reason(int vm_error, uint64_t va)
+static const char *page_fault_reason(uint64_t error, int vm_error, uint64_t va)
 {
 	if (vm_error == -ENOMEM)
 		return "allowed, but memory is full";
 	if (va >= USER_END)
 		return "the kernel's";
+	if (!(error & PF_USER))
+		return "not for an access with ring 0's rights";
 	if (vm_is_unused(&proc_current()->vm, va, va + 1))
 		return "not mapped";
 	return "mapped, but not for that";
@@ -114,7 +116,7 @@ static void explain_pf(uint64_t error, int vm_error)
 	uint64_t va = read_cr2();
 
 	kprintf("%s 0x%lx, which is %s", page_fault_access(error), va,
-		page_fault_reason(vm_error, va));
+		page_fault_reason(error, vm_error, va));
 }
 
 /* Prints why this fault happened, for who wrote the program. */

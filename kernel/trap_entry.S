@@ -52,6 +52,28 @@
 	popq %rax
 	.endm
 
+	/* For GDB: where struct trap_frame keeps what was interrupted, so that
+	 * a backtrace goes on there. The frame ends at RSP + 176. */
+	.macro frame_is_complete
+	.cfi_startproc simple
+	.cfi_signal_frame
+	.cfi_def_cfa rsp, 176
+	.cfi_offset rip, -40
+	.cfi_offset rsp, -16
+	.cfi_offset rax, -64
+	.cfi_offset rbx, -72
+	.cfi_offset rcx, -80
+	.cfi_offset rdx, -88
+	.cfi_offset rsi, -96
+	.cfi_offset rdi, -104
+	.cfi_offset rbp, -112
+	.cfi_offset r12, -152
+	.cfi_offset r13, -160
+	.cfi_offset r14, -168
+	.cfi_offset r15, -176
+	.endm
+
+	.cfi_sections .debug_frame
 	.text
 	.type trap_common, @function
 trap_common:
@@ -60,11 +82,13 @@ trap_common:
 	jz trap_call
 	swapgs
 trap_call:
+	frame_is_complete
 	call trap_handler
 trap_exit:
 	testb $3, TRAP_FRAME_CS(%rsp)
 	jz 1f
 	swapgs
+	.cfi_endproc
 1:	pop_registers
 	addq $16, %rsp		/* the vector and the error code */
 	iretq
