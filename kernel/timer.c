@@ -1,7 +1,7 @@
 /*
  * timer: the 8254 PIT through a pair of 8259 PICs, as every PC has them. The
  * firmware may have left both in any state: SeaBIOS leaves the timer running
- * on vector 8, qboot leaves the local APIC's pin for the PIC masked.
+ * on vector 8, qboot leaves both pins of the local APIC masked.
  * Source: Intel 8254 and 8259A data sheets; Intel SDM vol. 3A section 11.5.1
  * (local vector table); Motorola MC146818 data sheet (the CMOS clock).
  */
@@ -26,6 +26,8 @@
 
 #define APIC_BASE_ENABLED  (1 << 11)
 #define APIC_LINT0         0x350
+#define APIC_LINT1         0x360
+#define APIC_NMI           0x400
 #define APIC_EXTINT        0x700 /* what comes in is the PIC's, with its vector */
 
 #define CMOS_INDEX         0x70
@@ -34,6 +36,18 @@
 #define NANOSECONDS        1000000000
 
 static uint64_t ticks, hz, boot_time; /* boot_time: seconds since 1970 */
+
+/* The local APIC's two pins: the PIC's interrupts, and the NMI. */
+static void local_apic_init(void)
+{
+	uint64_t base = rdmsr(MSR_APIC_BASE);
+	volatile uint32_t *apic = pa_to_va(base & PTE_ADDR);
+
+	if (!(base & APIC_BASE_ENABLED))
+		return;
+	apic[APIC_LINT0 / 4] = APIC_EXTINT;
+	apic[APIC_LINT1 / 4] = APIC_NMI;
+}
 
 static void pic_init(void)
 {
@@ -48,14 +62,8 @@ static void pic_init(void)
 	outb(PIC1 + 1, ~(1 << IRQ_TIMER | 1 << IRQ_COM1));
 	outb(PIC2 + 1, 0xff);
 
-	if (cpuid(1).edx & 1 << 9) {
-		uint64_t base = rdmsr(MSR_APIC_BASE);
-		volatile uint32_t *lint0 =
-			pa_to_va((base & PTE_ADDR) + APIC_LINT0);
-
-		if (base & APIC_BASE_ENABLED)
-			*lint0 = APIC_EXTINT;
-	}
+	if (cpuid(1).edx & 1 << 9)
+		local_apic_init();
 }
 
 /* A register of the CMOS clock, which counts in decimal digits. */
