@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Iterator, Optional
 
 from elftools.construct import Container
+from elftools.dwarf.compileunit import CompileUnit
 from elftools.dwarf.die import DIE
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
@@ -65,11 +66,11 @@ class Symbols:
     def offset_of(self, structure: str, member: str) -> int:
         """Bytes from the start of a struct to one of its members; KeyError if
         either does not exist."""
-        return self._structures[structure][1][member]
+        return self._structure(structure)[1][member]
 
     def size_of(self, structure: str) -> int:
         """Bytes of a struct."""
-        return self._structures[structure][0]
+        return self._structure(structure)[0]
 
     @functools.cached_property
     def _lines(self) -> list[tuple[int, str]]:
@@ -89,29 +90,37 @@ class Symbols:
                 lines.append((state.address, where))
         return sorted(lines)
 
+    def _structure(self, name: str) -> tuple[int, dict[str, int]]:
+        """A struct's size and the offsets of its members, in bytes. Units are
+        read until one defines it, which is soon: headers are in many."""
+        while name not in self._structures:
+            unit = next(self._units, None)
+            if unit is None:
+                raise KeyError(name)
+            for die in unit.get_top_DIE().iter_children():
+                if die.tag == "DW_TAG_structure_type":
+                    self._add_structure(die)
+        return self._structures[name]
+
     @functools.cached_property
     def _structures(self) -> dict[str, tuple[int, dict[str, int]]]:
-        """Each struct's size and the offsets of its members, in bytes."""
-        found: dict[str, tuple[int, dict[str, int]]] = {}
-        for die in self._dies():
-            if die.tag != "DW_TAG_structure_type" or "DW_AT_name" not in die.attributes:
-                continue
-            if "DW_AT_byte_size" not in die.attributes:
-                continue
-            members = {
-                child.attributes["DW_AT_name"].value.decode():
-                    child.attributes["DW_AT_data_member_location"].value
-                for child in die.iter_children()
-                if "DW_AT_name" in child.attributes
-                and "DW_AT_data_member_location" in child.attributes
-            }
-            name = die.attributes["DW_AT_name"].value.decode()
-            found[name] = (die.attributes["DW_AT_byte_size"].value, members)
-        return found
+        """The structs of the units read so far."""
+        return {}
 
-    def _dies(self) -> Iterator[DIE]:
-        for unit in self.elf.get_dwarf_info().iter_CUs():
-            yield from unit.iter_DIEs()
+    @functools.cached_property
+    def _units(self) -> Iterator[CompileUnit]:
+        return iter(self.elf.get_dwarf_info().iter_CUs())
+
+    def _add_structure(self, die: DIE) -> None:
+        if not {"DW_AT_name", "DW_AT_byte_size"} <= set(die.attributes):
+            return
+        self._structures[die.attributes["DW_AT_name"].value.decode()] = (
+            die.attributes["DW_AT_byte_size"].value,
+            {child.attributes["DW_AT_name"].value.decode():
+                 child.attributes["DW_AT_data_member_location"].value
+             for child in die.iter_children()
+             if {"DW_AT_name", "DW_AT_data_member_location"}
+             <= set(child.attributes)})
 
 
 def _file_names(header: Container) -> dict[int, str]:
