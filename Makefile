@@ -71,6 +71,7 @@ help: ## list these targets
 	@echo '         APPEND=hz=1000 ICOUNT=shift=0,sleep=off QEMUFLAGS= GDB=1 V=1'
 
 qemu: all $(INITRD) ## boot to the shell, or into PROG; Ctrl-A X leaves
+	@$(if $(GDB),echo 'QEMU waits: type make gdb in another terminal.')
 	@sh grade/run.sh terminal
 
 run: all $(INITRD) ## run PROG without a terminal and report its status

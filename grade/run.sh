@@ -3,36 +3,44 @@
 #   sh run.sh batch      no input; ends with the first program's status, and
 #                        with 126 if a fault killed it, 127 if the kernel
 #                        stopped, 124 after TIMEOUT seconds
-log=build/console.log
-rm -f "$log"
+log=build/console.$$
 mkdir -p build
+trap 'rm -f "$log"' EXIT
 
+# QEMU runs beside this script, so that a signal to the script ends it too.
+# Its input is named, for the shell would give it none.
+exec 3<&0
+trap 'trap "" INT TERM HUP; kill "$qemu"; wait; exit 130' INT TERM HUP
 if [ "$1" = terminal ]; then
     sh grade/qemu.sh -serial chardev:console -mon chardev=console \
-        -chardev "stdio,id=console,mux=on,signal=off,logfile=$log"
-    code=$?
+        -chardev "stdio,id=console,mux=on,signal=off,logfile=$log" <&3 &
 else
-    start=$(date +%s)
     # timeout is GNU's; without it (macOS) there is no deadline.
     deadline=
     if command -v timeout > /dev/null; then
         deadline="timeout --foreground -k 5 ${TIMEOUT:=600}"
     fi
+    start=$(date +%s)
     $deadline sh grade/qemu.sh -serial chardev:console \
-        -chardev "stdio,id=console,signal=on,logfile=$log" < /dev/null
-    code=$?
-    if [ -n "$deadline" ] && [ $(($(date +%s) - start)) -ge "$TIMEOUT" ]; then
-        case $code in
-        0 | 124 | 137)
-            echo "run: no end within $TIMEOUT s; QEMU was stopped." >&2
-            exit 124 ;;
-        esac
-    fi
+        -chardev "stdio,id=console,signal=off,logfile=$log" < /dev/null &
 fi
+qemu=$!
+wait "$qemu"
+code=$?
 
 say() {
     echo "run: $*" >&2
 }
+
+# timeout ends with 124, or with 137 if it had to kill QEMU; 137 may also be
+# the kernel's, after a shorter time.
+if [ -n "${deadline:-}" ] && [ $(($(date +%s) - start)) -ge "$TIMEOUT" ]; then
+    case $code in
+    124 | 137)
+        say "no end within $TIMEOUT s; QEMU was stopped."
+        exit 124 ;;
+    esac
+fi
 
 # QEMU's own errors are odd numbers too: a machine that ran has printed.
 if [ ! -s "$log" ] && [ "$code" -ne 0 ]; then

@@ -18,6 +18,8 @@ def test_quotes_keep_blanks_and_commas_together() -> None:
 @pytest.mark.parametrize("option, word", [
     ("hz=fast", "hz"),
     ("hz=0", "hz"),
+    ("hzz=1000", "hzz"),
+    ("verbose", "verbose"),
     ("init=/bin/nothing", "/bin/nothing"),
     ("init=/etc/motd", "/etc/motd"),
     ("init=", "init"),

@@ -44,12 +44,11 @@ def is_on_the_nmi_stack(gdb: Gdb, kernel: Symbols) -> bool:
 
 
 def test_an_nmi_at_any_instruction_of_the_stub_does_no_harm(
-    kernel: Symbols, places: list[int]
+    kernel: Symbols, places: list[int], firmware: str
 ) -> None:
     vector = kernel.offset_of("trap_frame", "vector")
     rip = kernel.offset_of("trap_frame", "rip")
-    # SeaBIOS lets NMIs through the local APIC.
-    with Machine("/bin/regs 5", stopped=True, firmware="seabios") as machine:
+    with Machine("/bin/regs 5", stopped=True, firmware=firmware) as machine:
         gdb = machine.gdb()
         for place in places:
             gdb.run_to(place)

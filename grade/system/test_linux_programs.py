@@ -22,19 +22,23 @@ POEM = b"".join(b"line %d of a file that is read in many ways\n" % i
                 for i in range(200))
 
 
-@pytest.mark.parametrize("name, arguments", [
-    ("printing", []),
-    ("family", []),
-    ("files", ["poem/text", "poem"]),
-    ("pipes", []),
-    ("errors", ["poem/text", "poem"]),
-    ("startup", []),
-    ("floats", []),
-    ("memory", []),
-    ("timing", []),
-])
-def test_it_prints_the_same(name: str, arguments: list[str], programs: Programs,
-                            tmp_path: Path) -> None:
+# The programs, and the files that they are given.
+PROGRAMS: dict[str, list[str]] = {
+    "printing": [],
+    "family": [],
+    "files": ["poem/text", "poem"],
+    "pipes": [],
+    "errors": ["poem/text", "poem"],
+    "startup": [],
+    "floats": [],
+    "memory": [],
+    "timing": [],
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_it_prints_the_same(name: str, programs: Programs, tmp_path: Path) -> None:
+    arguments = PROGRAMS[name]
     (tmp_path / "poem").mkdir()
     (tmp_path / "poem/text").write_bytes(POEM)
     (tmp_path / "poem/other").write_bytes(b"")

@@ -87,6 +87,23 @@ def test_a_run_ends_at_its_deadline(make: Command) -> None:
     assert "no end within 1 s" in make("run", "PROG=sleep 1000", "TIMEOUT=1").stderr
 
 
+def test_a_run_that_is_killed_takes_qemu_along(
+    make_environment: dict[str, str], tmp_path: Path
+) -> None:
+    pid_file = tmp_path / "pid"
+    script = subprocess.Popen(
+        ["sh", "grade/run.sh", "batch"], cwd=TREE, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True,
+        env={**make_environment, "PROG": "/bin/sh -c 'echo here; sleep 1000'",
+             "QEMUFLAGS": f"-pidfile {pid_file}"})
+    assert script.stdout and script.stdout.readline() == "here\n"
+    qemu = Path("/proc") / pid_file.read_text().strip()
+    assert qemu.exists()
+    script.terminate()
+    script.communicate(timeout=deadlines.HOST)
+    assert not qemu.exists()
+
+
 def test_add_puts_a_program_into_the_archive(make: Command, programs: Programs
                                              ) -> None:
     done = make("run", "PROG=family", f"ADD={programs.path('family')}")
