@@ -11,6 +11,8 @@ SCALE: float = float(os.environ.get("DEADLINE_SCALE", "1"))
 
 # One run of QEMU, from its start to its end.
 RUN: float = 120 * SCALE
+# One probe on a submission's kernel: where a hang is found out.
+PROBE: float = 5 * SCALE
 # A run that is meant to be long: the leak tests, a million random calls.
 LONG_RUN: float = 1200 * SCALE
 # The answer of a debugger's stub or of QEMU's monitor.

@@ -68,6 +68,8 @@ class Gdb:
         self._socket.settimeout(deadlines.ANSWER)
         self._buffer = b""
         self._ack = True
+        # How long the machine may run until it stops, in seconds, unless said.
+        self.patience: float = deadlines.RUN
         # A machine that ran says first that it has stopped: see ask().
         supported = self.ask("qSupported:multiprocess+;vContSupported+")
         if "QStartNoAckMode+" in supported:
@@ -179,7 +181,7 @@ class Gdb:
 
     def wait(self, deadline: Optional[float] = None) -> Stop:
         """Waits for the stop, `deadline` seconds at most (GdbTimeout)."""
-        return self._stop(deadline or deadlines.RUN)
+        return self._stop(deadline or self.patience)
 
     def cont(self, deadline: Optional[float] = None) -> Stop:
         """Runs to the next breakpoint or watchpoint."""

@@ -191,6 +191,11 @@ class Machine:
         return self._process.pid
 
     @property
+    def gdb_socket(self) -> Path:
+        """Where QEMU serves a debugger, with gdb or stopped."""
+        return self._directory / "gdb"
+
+    @property
     def console(self) -> str:
         """All that the machine has printed so far."""
         with self._changed:
@@ -243,6 +248,12 @@ class Machine:
         self._reader.join(deadlines.ANSWER)
         stderr = (self._directory / "stderr").read_text(errors="replace")
         return Result(self._process.wait(), self.console, stderr, self._stopped)
+
+    def end(self) -> Result:
+        """Ends the machine now, if it still runs, and gives the result."""
+        if self._process.poll() is None:
+            self._stop("it was still running")
+        return self.wait()
 
     def gdb(self) -> Gdb:
         """The debugger's connection, made at the first call; it stops the
