@@ -53,7 +53,7 @@ KERNEL_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard kernel/*.c kernel/*.S)))
 LIB_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard user/lib/*.c user/lib/*.S)))
 PROGRAMS := $(patsubst user/%.c,build/user/%,$(sort $(wildcard user/*.c)))
 INITRD := build/initrd$(if $(ADD),-add).cpio
-C_FILES = $(wildcard $(foreach d,kernel user user/lib grade/system/programs,$d/*.[ch]))
+C_FILES = $(wildcard $(foreach d,kernel user user/lib grade/* grade/*/*,$d/*.[ch]))
 export INITRD
 
 .PHONY: all qemu run gdb check stress bench doctor format format-check clean help FORCE
