@@ -525,7 +525,7 @@ def msr_text(name: str, value: int) -> list[str]:
 
 @command("percpu")
 def percpu(argument: str) -> None:
-    """Show this CPU's block, struct per_cpu_data, and which GS leads to it."""
+    """Show this CPU's block, per_cpu, and which GS leads to it."""
     need_kernel()
     block = variable("per_cpu")
     bases = {"GS_BASE": register("gs_base"), "KERNEL_GS_BASE": register("k_gs_base")}
@@ -921,7 +921,8 @@ def call_text() -> str:
         text = hex(value) if 4096 < value < USER_TOP else str(signed(value))
         try:
             if "path" in name:
-                string = read(value, 64).partition(b"\0")[0]
+                size = min(64, 4096 - value % 4096)  # its page may be the last
+                string = read(value, size).partition(b"\0")[0]
                 text += f' "{string.decode(errors="replace")}"'
         except gdb.MemoryError:
             pass
@@ -1185,7 +1186,7 @@ def connect(argument: str) -> None:
     few seconds for it to appear."""
     path = Path(argument or SOCKET)
     until = time.monotonic() + 10
-    while not path.is_socket() and time.monotonic() < until:
+    while not path.exists() and time.monotonic() < until:
         time.sleep(0.05)
     try:
         gdb.execute(f"target remote {path}", to_string=True)

@@ -1,0 +1,105 @@
+"""Sessions of the real GDB with .gdbinit and the kernel's own commands.
+
+    session = debug("/bin/hello", ["next-syscall", "sysframe"])
+    assert "getpid" in session[0]
+
+The machine waits at its first instruction; .gdbinit connects to a socket of
+the session's own and goes on to main. After the last command GDB lets the
+machine go on and leaves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from typing import Optional, Sequence
+
+from . import deadlines
+from .qemu import TREE, Machine, Result
+
+MARK = "@@@ next command"
+
+
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """What GDB printed, and how the machine ended.
+
+    start    up to the first command.
+    answers  to each command.
+    result   of the machine, where the session waited for it.
+    """
+
+    start: str
+    answers: list[str]
+    result: Optional[Result]
+
+    def __getitem__(self, index: int) -> str:
+        return self.answers[index]
+
+    def __str__(self) -> str:
+        return "\n".join(["---- gdb ----", self.start, *self.answers])
+
+
+def gdb(commands: Sequence[str], *, socket: Optional[Path], tree: Path = TREE,
+        early: Sequence[str] = (), connects: bool = True) -> Session:
+    """Runs GDB in a tree; `early` commands come before .gdbinit, which does
+    not connect if it is told not to."""
+    line = ["gdb", "-q", "-nx", "-batch", "-iex", "set width 0",
+            "-iex", "set history save off"]
+    for command in early if connects else ["set $ide = 1", *early]:
+        line += ["-iex", command]
+    line += ["-x", ".gdbinit"]
+    for command in [*commands, "# the end"]:
+        line += ["-ex", f"echo {MARK}\\n", "-ex", command]
+    process = subprocess.Popen(
+        line, cwd=tree, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, errors="replace",
+        env={**os.environ, "GDB_SOCKET": str(socket or "/nonexistent"),
+             "LC_ALL": "C"},
+        start_new_session=True)
+    try:
+        output, _ = process.communicate(timeout=deadlines.RUN)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, _ = process.communicate()
+        raise AssertionError(f"GDB did not come to an end:\n{output}") from None
+    start, *answers, _ = output.split(MARK + "\n")
+    return Session(start, answers, None)
+
+
+def debug(init: Optional[str], commands: Sequence[str], *, tree: Path = TREE,
+          to_end: bool = False, connects: bool = True,
+          **options: object) -> Session:
+    """Boots a kernel and runs GDB on it; with `to_end`, the machine then goes
+    on and its result is given. Other options are Machine's."""
+    kernel = tree / "build/kernel.elf"
+    with Machine(init, kernel=kernel, stopped=True, **options) as machine:  # type: ignore[arg-type]
+        session = gdb(commands, socket=machine.gdb_socket, tree=tree,
+                      connects=connects)
+        if to_end:
+            session = dataclasses.replace(session, result=machine.wait())
+    return session
+
+
+def copy_tree(place: Path) -> Path:
+    """A copy of the tree with its products, to build in and to use
+    build/gdb.sock without disturbing others."""
+    shutil.copytree(TREE, place, symlinks=True, ignore=shutil.ignore_patterns(
+        ".git", "pytest", "__pycache__", "*.sock", "*.pid"))
+    return place
+
+
+def empty_labs(tree: Path, first: int) -> None:
+    """Takes the solutions of a lab and of those after it out of a tree."""
+    region = re.compile(rf"(/\* LAB [{first}-5]:.*?\*/\n).*?(\n[ \t]*/\* END LAB )",
+                        re.DOTALL)
+    for path in sorted((tree / "kernel").glob("*.[chS]")):
+        text = path.read_text()
+        emptied = region.sub(r"\1\n/* Your code here. */\n\2", text)
+        if emptied != text:
+            path.write_text(emptied)
