@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Iterator, Optional
 
 from elftools.construct import Container
+from elftools.dwarf.aranges import ARanges
 from elftools.dwarf.compileunit import CompileUnit
 from elftools.dwarf.die import DIE
 from elftools.elf.constants import SH_FLAGS
@@ -60,8 +61,12 @@ class Symbols:
 
     def line_at(self, address: int) -> Optional[str]:
         """`kernel/gdt.c:41`, or None where there is no line information."""
-        index = bisect.bisect_right(self._lines, (address, "\x7f")) - 1
-        return self._lines[index][1] or None if index >= 0 else None
+        unit = self._ranges.cu_offset_at_addr(address) if self._ranges else None
+        if unit is None:
+            return None
+        lines = self._lines_of(unit)
+        index = bisect.bisect_right(lines, (address, "\x7f")) - 1
+        return lines[index][1] or None if index >= 0 else None
 
     def offset_of(self, structure: str, member: str) -> int:
         """Bytes from the start of a struct to one of its members; KeyError if
@@ -73,13 +78,19 @@ class Symbols:
         return self._structure(structure)[0]
 
     @functools.cached_property
-    def _lines(self) -> list[tuple[int, str]]:
-        """(address, "file:line") in order; an empty text ends a sequence."""
+    def _ranges(self) -> Optional[ARanges]:
+        """Which compilation unit has which addresses."""
+        return self.elf.get_dwarf_info().get_aranges()
+
+    def _lines_of(self, unit_offset: int) -> list[tuple[int, str]]:
+        """(address, "file:line") of one compilation unit, in order; an empty
+        text ends a sequence. Only the units asked for are read."""
+        if unit_offset in self._lines:
+            return self._lines[unit_offset]
+        dwarf = self.elf.get_dwarf_info()
+        program = dwarf.line_program_for_CU(dwarf.get_CU_at(unit_offset))
         lines = []
-        for unit in self.elf.get_dwarf_info().iter_CUs():
-            program = self.elf.get_dwarf_info().line_program_for_CU(unit)
-            if program is None:
-                continue
+        if program is not None:
             names = _file_names(program.header)
             for entry in program.get_entries():
                 state = entry.state
@@ -88,7 +99,15 @@ class Symbols:
                 where = "" if state.end_sequence else (
                     f"{names[state.file]}:{state.line}")
                 lines.append((state.address, where))
-        return sorted(lines)
+        # Of two lines at one address the later is meant, whatever its text.
+        self._lines[unit_offset] = sorted(
+            lines, key=lambda line: (line[0], line[1] != ""))
+        return self._lines[unit_offset]
+
+    @functools.cached_property
+    def _lines(self) -> dict[int, list[tuple[int, str]]]:
+        """The lines of the units read so far."""
+        return {}
 
     def _structure(self, name: str) -> tuple[int, dict[str, int]]:
         """A struct's size and the offsets of its members, in bytes. Units are
