@@ -240,7 +240,7 @@ def test_sysframe_says_why_there_is_none() -> None:
 def test_sysframe_of_a_process_that_sleeps() -> None:
     session = debug("/bin/sleep 9,/bin/hello", [
         "next-syscall nanosleep", "next-syscall getpid", "sysframe 1", "sysframe 7",
-        "kstack 1"])
+        "kstack 1"], icount="shift=0,sleep=off")
     assert "sleep[1]: the frame at" in session[2]
     assert "number: nanosleep" in session[2] and len(frame_of(session[2])) == 16
     assert session[3] == "There is no process 7; `ps` lists them.\n"
@@ -331,15 +331,17 @@ def test_next_syscall_says_that_the_machine_has_ended() -> None:
 # ---- processes, pages, stacks ------------------------------------------------
 
 def test_ps_shows_what_each_process_does() -> None:
-    session = debug("/bin/sleep 9,/bin/forktest", [
-        "ps", "next-syscall nanosleep", "next-syscall wait4", "ps", "next-syscall exit", "ps"])
+    session = debug("/bin/sleep 9,/bin/sh -c hello", [
+        "ps", "next-syscall nanosleep", "next-syscall getpid", "ps"],
+        icount="shift=0,sleep=off", append="hz=20")  # hardly a tick in between
     assert session[0].startswith("There is no process yet")
-    rows = [line.split() for line in session[3].splitlines()[1:]]
-    assert rows[0][:4] == ["1", "0", "sleeping", "sleep"]
-    assert "in nanosleep (35)" in session[3]
-    assert ["*", "2", "0", "running", "forktest"] in [row[:5] for row in rows]
-    assert any(row[1] == "2" for row in rows)
-    assert "in wait4 (61), waits for a child of forktest[2]" in session[5]
+    header, *rows = session[3].splitlines()
+    assert header.split() == "PID PPID STATE NAME WHAT IT DOES".split()
+    assert [re.split("  +", row.strip(" *"), maxsplit=4)[:5] for row in rows] == [
+        ["1", "0", "sleeping", "sleep", "in nanosleep (35), waits for ticks"],
+        ["2", "0", "sleeping", "sh", "in wait4 (61), waits for a child of sh[2]"],
+        ["3", "2", "running", "hello", "in the kernel"]]
+    assert [row[1] for row in rows] == [" ", " ", "*"]
 
 
 def test_pagewalk_agrees_with_qemu() -> None:
