@@ -17,5 +17,7 @@ PROBE: float = 5 * SCALE
 LONG_RUN: float = 1200 * SCALE
 # The answer of a debugger's stub or of QEMU's monitor.
 ANSWER: float = 30 * SCALE
+# One run of the compiler on a submission.
+COMPILE: float = 20 * SCALE
 # A program on the host: make, a compiler, the same test run natively.
 HOST: float = 300 * SCALE
