@@ -991,10 +991,11 @@ def changes(stub: Stub, old: Snapshot, new: Snapshot) -> Iterator[str]:
 
 def stack_changes(stub: Stub, old: Snapshot, new: Snapshot) -> Iterator[str]:
     """The words that were pushed, popped or stored."""
+    size = 8 * len(frame_names())
     for index, slot in enumerate(stub.slots):
         address = new.top - 8 * (index + 1)
         was, now = old.words[index], new.words[index]
-        where = f"{slot.name}, at the top - {8 * (index + 1)}"
+        where = f"{slot.name}, frame {size - 8 * (index + 1):+}"
         if new.rsp <= address < old.rsp:
             yield (f"pushed {now:#x}: {where}" if slot.operand
                    else f"left 8 bytes free: {where}")
@@ -1134,12 +1135,14 @@ def catch_faults(argument: str) -> None:
             pass  # a kernel without that function
 
 
-@gdb.events.stop.connect
 def on_stop(event: gdb.StopEvent) -> None:
     Symbols.follow()
     for breakpoint in getattr(event, "breakpoints", []):
         if isinstance(breakpoint, Fault):
             breakpoint.explain()
+
+
+gdb.events.stop.connect(on_stop)
 
 
 class InProgram(gdb.Breakpoint):
