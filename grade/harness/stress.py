@@ -1,0 +1,94 @@
+"""The stress mode: the timer strikes between any two instructions, and at each
+interrupt the host looks whether the kernel stood on its own feet.
+
+QEMU takes interrupts only between blocks of translated instructions, so a
+window of one or two instructions in the entry stub is never hit. When it counts
+instructions (-icount), a block ends exactly where the timer is due: then every
+place is hit in its turn, and the same image is hit at the same places again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Iterator, Optional
+
+from .entry import KSTACK_BYTES, Caller
+
+# One guest instruction takes 8 ns of the guest's time; the host's is not asked.
+ICOUNT = "shift=3,sleep=off"
+# Interrupts in a second of that time: one in about 6250 instructions.
+FAST_TIMER = "hz=20000"
+
+KERNEL_HALF = 1 << 63
+VECTOR_DF = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Interrupt:
+    """One interrupt or exception, as trap_handler finds it.
+
+    rip, cs, rsp, rflags   of what was interrupted.
+    gs_base                at trap_handler, where it has to be the kernel's.
+    kernel_rsp             top of the current process's kernel stack.
+    idle                   whether the idle process was running.
+    """
+
+    vector: int
+    rip: int
+    cs: int
+    rsp: int
+    rflags: int
+    gs_base: int
+    kernel_rsp: int
+    idle: bool
+
+    @property
+    def from_ring_3(self) -> bool:
+        return self.cs & 3 == 3
+
+
+def interrupts(caller: Caller, count: int) -> Iterator[Interrupt]:
+    """The next `count` interrupts of a machine that runs. What the program does
+    meanwhile is the caller's business; it must not end."""
+    kernel, gdb = caller.kernel, caller.gdb
+    handler = kernel.address("trap_handler")
+    at = {name: kernel.offset_of("trap_frame", name)
+          for name in ("vector", "rip", "cs", "rsp", "rflags")}
+    size = max(at.values()) + 8
+    current = caller.per_cpu + kernel.offset_of("per_cpu_data", "current")
+    for _ in range(count):
+        caller.run_to(handler)
+        registers = gdb.registers()
+        frame = gdb.read(registers["rdi"], size)
+        words = {name: int.from_bytes(frame[offset:offset + 8], "little")
+                 for name, offset in at.items()}
+        block = gdb.read(caller.per_cpu, current - caller.per_cpu + 16)
+        running = block[current - caller.per_cpu:]
+        yield Interrupt(
+            gs_base=registers["gs_base"],
+            kernel_rsp=int.from_bytes(block[:8], "little"),
+            idle=running[:8] == running[8:16],
+            **words)
+
+
+def fault_of(caller: Caller, seen: Interrupt) -> Optional[str]:
+    """What is wrong with the state that an interrupt found; None if nothing:
+    ring 0 implies the kernel's stack and the kernel's GS."""
+    place = caller.kernel.line_at(seen.rip) or caller.kernel.name_at(seen.rip)
+    if seen.from_ring_3:
+        if seen.gs_base != caller.per_cpu:
+            return (f"trap_handler runs with GS base {seen.gs_base:#x} after an "
+                    "interrupt of ring 3: the interrupt's entry did not swapgs")
+        return None
+    if seen.vector == VECTOR_DF:
+        return (f"an interrupt in ring 0 at {place} found no stack to push its "
+                f"frame on: RSP was {seen.rsp:#x}")
+    if seen.gs_base != caller.per_cpu:
+        return (f"an interrupt in ring 0 at {place} found GS base "
+                f"{seen.gs_base:#x}, which is the user's")
+    on_own = seen.kernel_rsp - KSTACK_BYTES <= seen.rsp <= seen.kernel_rsp
+    on_idle = seen.idle and seen.rsp >= KERNEL_HALF
+    if not (on_own or on_idle):
+        return (f"an interrupt in ring 0 at {place} came in on RSP {seen.rsp:#x}, "
+                "which is not in the current process's kernel stack")
+    return None

@@ -1,0 +1,80 @@
+/*
+ * The program behind lab 3's tests. It decides nothing: the host stops it at a
+ * label, puts what it likes into every register, lets it run to the next label,
+ * and reads every register back. What a kernel prints does not count.
+ */
+#include <user.h>
+
+/* Memory whose place the host knows: a stack, with room on both sides, and a
+ * buffer for what calls read and write. */
+uint8_t probe_stack[3 * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+uint8_t probe_buffer[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+
+/* For the loops below. Every register belongs to the host's patterns, so they
+ * count in memory. */
+uint64_t probe_count;  /* rounds still to go */
+uint64_t probe_number; /* the call to make in each */
+uint64_t probe_sum;    /* of all results */
+
+__attribute__((naked, used)) static void labels(void)
+{
+	/* One call. */
+	asm(".globl probe_before, probe_after");
+	asm("probe_before:");
+	asm("syscall");
+	asm("probe_after:");
+	asm("nop");
+	asm("jmp probe_before");
+
+	/* The same, after a move to GS, which changes its base, too. */
+	asm(".globl probe_gs");
+	asm("probe_gs:");
+	asm("movl %eax, %gs");
+	asm("movq probe_number(%rip), %rax");
+	asm("jmp probe_before");
+
+	/* Many calls; no register is loaded again but RAX. */
+	asm(".globl probe_many, probe_done");
+	asm("probe_many:");
+	asm("movq probe_number(%rip), %rax");
+	asm("syscall");
+	asm("addq %rax, probe_sum(%rip)");
+	asm("decq probe_count(%rip)");
+	asm("jnz probe_many");
+	asm("probe_done:");
+	asm("nop");
+	asm("jmp probe_done");
+
+	/* No call at all. */
+	asm(".globl probe_spin");
+	asm("probe_spin:");
+	asm("decq probe_count(%rip)");
+	asm("jnz probe_spin");
+	asm("jmp probe_done");
+
+	/* Many calls, between them a pause of one to sixteen turns out of R12,
+	 * so that no clock keeps step with the loop. */
+	asm(".globl probe_vary");
+	asm("probe_vary:");
+	asm("movq probe_number(%rip), %rax");
+	asm("syscall");
+	asm("imulq $0x5851f42d, %r12, %r12");
+	asm("incq %r12");
+	asm("movq %r12, %rcx");
+	asm("shrq $60, %rcx");
+	asm("incq %rcx");
+	asm("1: loop 1b");
+	asm("decq probe_count(%rip)");
+	asm("jnz probe_vary");
+	asm("jmp probe_done");
+}
+
+int main(void)
+{
+	/* Pages come when they are touched; the debugger touches nothing. */
+	memset(probe_stack, 0x5a, sizeof(probe_stack));
+	memset(probe_buffer, 0, sizeof(probe_buffer));
+	probe_count = 1;
+	asm volatile("jmp probe_before");
+	return 0;
+}
