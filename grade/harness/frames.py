@@ -1,0 +1,310 @@
+"""The saved registers of a system call, as the machine holds them: what lab 4's
+tests compare.
+
+A Stage is a machine with probe_frame in it, stopped where a test wants to look.
+A Call is what stands there inside one system call: the registers the user had,
+the words that the entry stub left at the top of the kernel stack, and what the
+accessors of frame.c say.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import re
+from typing import Any, Iterator, Optional, Sequence
+
+from elftools.dwarf.die import DIE
+
+from .gdb_remote import GdbError, GdbTimeout, MachineGone
+from .grading import Lab, wrong
+from .symbols import Symbols
+
+STRUCT = "syscall_frame"
+# The sixteen words by the names that the contract gives their fields.
+WORDS = ("r9", "r8", "r10", "rdx", "rsi", "rdi", "r15", "r14", "r13", "r12",
+         "rbx", "rbp", "r11", "rcx", "rax", "rsp")
+PROBE = "probe_frame"
+# The order of struct registers in user/lib/registers.h.
+PROBE_ORDER = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9",
+               "r10", "r11", "r12", "r13", "r14", "r15", "rflags")
+# How far below the top of a kernel stack a frame is looked for, in bytes.
+REACH = 384
+IF = 1 << 9
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A member of struct syscall_frame, in bytes."""
+
+    offset: int
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """struct syscall_frame as the compiler laid it out."""
+
+    size: int
+    fields: dict[str, Field]
+
+
+def layout_of(kernel: Symbols) -> Optional[Layout]:
+    """The layout, or None if the struct is not defined. Fields of nameless
+    members (unions of two names for a word) count as the struct's own."""
+    for unit in kernel.elf.get_dwarf_info().iter_CUs():
+        for die in unit.get_top_DIE().iter_children():
+            if (die.tag == "DW_TAG_structure_type" and _name(die) == STRUCT
+                    and "DW_AT_byte_size" in die.attributes):
+                return Layout(die.attributes["DW_AT_byte_size"].value,
+                              dict(_members(die, 0)))
+    return None
+
+
+def _name(die: DIE) -> str:
+    name = die.attributes.get("DW_AT_name")
+    return name.value.decode() if name else ""
+
+
+def _members(die: DIE, base: int) -> Iterator[tuple[str, Field]]:
+    for child in die.iter_children():
+        if child.tag != "DW_TAG_member":
+            continue
+        place = child.attributes.get("DW_AT_data_member_location")
+        offset = base + (place.value if place else 0)
+        kind = child.get_DIE_from_attribute("DW_AT_type")
+        if _name(child):
+            yield _name(child), Field(offset, _size(kind))
+        else:
+            yield from _members(kind, offset)
+
+
+def _size(kind: DIE) -> int:
+    while "DW_AT_byte_size" not in kind.attributes:
+        kind = kind.get_DIE_from_attribute("DW_AT_type")
+    return int(kind.attributes["DW_AT_byte_size"].value)
+
+
+def variable_at(kernel: Symbols, address: int) -> str:
+    """The variable of the kernel that an address lies in, or the number."""
+    table = kernel.elf.get_section_by_name(".symtab")
+    for symbol in table.iter_symbols():
+        start, size = symbol["st_value"], symbol["st_size"]
+        if symbol["st_info"]["type"] == "STT_OBJECT" and start <= address < start + size:
+            return re.sub(r"\.\d+$", "", symbol.name)
+    return f"{address:#x}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """What stands where the machine was stopped, inside a system call.
+
+    user     what each of the sixteen registers held at the SYSCALL.
+    top      the top of the process's kernel stack.
+    stack    the bytes below it, REACH of them.
+    pointer  what get_syscall_frame() returns.
+    layout   of struct syscall_frame.
+    words    what the frame that it points to says, by the struct's fields.
+    process  the pid.
+    """
+
+    user: dict[str, int]
+    top: int
+    stack: bytes
+    pointer: int
+    layout: Layout
+    words: dict[str, int]
+    process: int
+
+    @functools.cached_property
+    def stored(self) -> dict[str, int]:
+        """Where the stub left each register: the address nearest the top that
+        holds its value. A register it did not save is missing."""
+        found = {}
+        for name in WORDS:
+            value = self.user[name].to_bytes(8, "little")
+            at = next((at for at in range(REACH - 8, -1, -8)
+                       if self.stack[at:at + 8] == value), None)
+            if at is not None:
+                found[name] = self.top - REACH + at
+        return found
+
+    @functools.cached_property
+    def base(self) -> int:
+        """Where the struct has to lie so that most of its fields name what the
+        stub stored: the lowest word where it fits nowhere."""
+        bases = [self.stored[name] - self.layout.fields[name].offset
+                 for name in WORDS
+                 if name in self.stored and name in self.layout.fields]
+        best = max(set(bases), key=bases.count, default=self.top)
+        if bases.count(best) > len(WORDS) // 2:
+            return best
+        return min(self.stored.values(), default=self.top)
+
+    def meaning(self, value: int, earlier: Sequence[Call] = ()) -> str:
+        """What a value is that was found where it does not belong."""
+        for name in WORDS:
+            if value == self.user[name]:
+                return f"what the user had in {name.upper()}"
+        for call in reversed(earlier):
+            for name in WORDS:
+                if value == call.user[name]:
+                    if call.process == self.process:
+                        return f"what {name.upper()} held in an earlier call"
+                    return (f"what {name.upper()} holds in the call of another "
+                            f"process, {call.process}")
+        if self.top - 8192 <= value <= self.top:
+            return "an address on the kernel's stack"
+        if value == 0:
+            return "zero"
+        if value >> 63:
+            return "an address of the kernel"
+        return "nothing the user had in any register"
+
+
+class Stage:
+    """A machine that runs probe_frame once or more, `steps` each, and stops
+    where the kernel or the user comes by."""
+
+    def __init__(self, lab: Lab, *steps: str, **options: Any) -> None:
+        self.lab = lab
+        self.probe = lab.probe(PROBE)
+        self.layout = layout_of(lab.kernel)
+        self.calls: list[Call] = []
+        init = ",".join(f"/bin/{PROBE} {lab.random.getrandbits(48)} {line}"
+                        for line in steps)
+        options.setdefault("append", "hz=5000")
+        # Time counts instructions, so that a slow host changes nothing.
+        options.setdefault("icount", "shift=0,sleep=off")
+        self.machine = lab.machine(init, stopped=True, **options)
+        self.gdb = self.machine.gdb()
+        self._per_cpu = lab.kernel.address("per_cpu")
+
+    # ---- running ------------------------------------------------------------
+
+    def run_to(self, place: str, process: Optional[int] = None) -> None:
+        """Runs until a kernel function is about to begin, in the named process
+        where one is given."""
+        self._run(self.lab.kernel.address(place), process)
+
+    def run_to_user(self, place: str, process: Optional[int] = None) -> None:
+        """Runs until an instruction of the probe is next."""
+        self._run(self.probe.address(place), process)
+
+    def run_to_address(self, address: int, process: Optional[int] = None) -> None:
+        """Runs until the instruction at an address is next."""
+        self._run(address, process)
+
+    def interrupt_of_user(self, process: int) -> None:
+        """Runs until the timer interrupts a process in ring 3."""
+        rip = self.lab.kernel.offset_of("trap_frame", "rip")
+        self.gdb.insert_breakpoint(self.lab.kernel.address("trap_handler"))
+        while True:
+            self.gdb.cont()
+            frame = self.gdb.register("rdi")
+            if self.process == process and not self.gdb.read_u64(frame + rip) >> 63:
+                break
+        self.gdb.remove_breakpoint(self.lab.kernel.address("trap_handler"))
+
+    def interrupt_of_idle(self) -> None:
+        """Runs until the timer interrupts the idle process."""
+        idle = self.lab.kernel.offset_of("per_cpu_data", "idle")
+        self.gdb.insert_breakpoint(self.lab.kernel.address("trap_handler"))
+        while True:
+            self.gdb.cont()
+            if self.current == self.gdb.read_u64(self._per_cpu + idle):
+                break
+        self.gdb.remove_breakpoint(self.lab.kernel.address("trap_handler"))
+
+    def _run(self, address: int, process: Optional[int]) -> None:
+        self.gdb.insert_breakpoint(address)
+        while True:
+            self.gdb.cont()
+            if self.gdb.register("rip") == address and process in (
+                    None, self.process):
+                break
+        self.gdb.remove_breakpoint(address)
+
+    # ---- looking ------------------------------------------------------------
+
+    @property
+    def current(self) -> int:
+        """The address of the current process's struct proc."""
+        offset = self.lab.kernel.offset_of("per_cpu_data", "current")
+        return self.gdb.read_u64(self._per_cpu + offset)
+
+    @property
+    def process(self) -> int:
+        """The current process's pid; the idle process's is 0."""
+        pid = self.lab.kernel.offset_of("proc", "pid")
+        return int.from_bytes(self.gdb.read(self.current + pid, 4), "little")
+
+    def ask(self, accessor: str) -> int:
+        """What an accessor of frame.c returns here."""
+        try:
+            answer = self.lab.call(self.gdb, accessor)
+            if "panic: " not in self.machine.console:
+                return answer
+        except (GdbTimeout, MachineGone):
+            pass
+        wrong(f"{accessor}() does not return: it faulted, as when it reads a field "
+              "of a frame that is not there", where=self.lab.place(accessor),
+              gdb=f"break {accessor}")
+
+    def look(self) -> Call:
+        """The call that the current process is in."""
+        user = self._user_registers()
+        top = self.gdb.read_u64(self._per_cpu)
+        pointer = self.ask("get_syscall_frame")
+        layout = self.layout
+        if layout is None:
+            wrong("struct syscall_frame is not defined: frame.h only says that "
+                  "there is one", expected="sixteen 64-bit fields", found="none",
+                  where="kernel/frame.h", gdb="ptype struct syscall_frame")
+        if pointer == 0:
+            wrong("get_syscall_frame() returns NULL inside a system call",
+                  expected="an address on the current process's kernel stack",
+                  found="NULL", where=self.lab.place("get_syscall_frame"),
+                  gdb="print get_syscall_frame()")
+        call = Call(user, top, self.gdb.read(top - REACH, REACH), pointer, layout,
+                    self._fields(pointer, layout), self.process)
+        self.calls.append(call)
+        return call
+
+    def call_of(self, function: str, process: Optional[int] = None) -> Call:
+        """Runs to a call, at the kernel function that carries it out."""
+        self.run_to(function, process)
+        return self.look()
+
+    def stored_here(self) -> set[str]:
+        """The registers of the user that stand at the top of the kernel stack,
+        where the machine may be anywhere in the stub."""
+        top = self.gdb.read_u64(self._per_cpu)
+        user, stack = self._user_registers(), self.gdb.read(top - REACH, REACH)
+        words = {int.from_bytes(stack[at:at + 8], "little")
+                 for at in range(0, REACH, 8)}
+        return {name for name in WORDS if user[name] in words}
+
+    def _user_registers(self) -> dict[str, int]:
+        """What the probe loaded before its SYSCALL, which itself sets RCX to
+        the address after it and R11 to RFLAGS."""
+        data = self.gdb.read(self.probe.address("registers_before"),
+                             8 * len(PROBE_ORDER))
+        loaded = {name: int.from_bytes(data[8 * i:8 * i + 8], "little")
+                  for i, name in enumerate(PROBE_ORDER)}
+        loaded["rcx"] = self.probe.address("registers_next")
+        loaded["r11"] = loaded.pop("rflags")
+        return loaded
+
+    def _fields(self, pointer: int, layout: Layout) -> dict[str, int]:
+        try:
+            data = self.gdb.read(pointer, layout.size)
+        except (GdbTimeout, MachineGone):
+            raise
+        except GdbError:
+            wrong(f"get_syscall_frame() returns {pointer:#x}, where no memory is",
+                  expected="an address on the current process's kernel stack",
+                  found=pointer, where=self.lab.place("get_syscall_frame"),
+                  gdb="print get_syscall_frame()")
+        return {name: int.from_bytes(data[f.offset:f.offset + f.size], "little")
+                for name, f in layout.fields.items() if name in WORDS}
