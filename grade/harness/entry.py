@@ -141,8 +141,14 @@ class Caller:
             self.lost()
 
     def step(self) -> None:
+        """Executes one instruction. A step in which QEMU only looks after its
+        interrupt controller executes none and is repeated."""
         try:
-            self.gdb.step()
+            rip = self.gdb.register("rip")
+            for _ in range(4):
+                self.gdb.step()
+                if self.gdb.register("rip") != rip:
+                    return
         except (MachineGone, GdbTimeout):
             self.lost()
 
@@ -164,13 +170,18 @@ class Caller:
         """Writes a variable of the program."""
         self.gdb.write(self.probe.address(name), value.to_bytes(8, "little"))
 
+    def write(self, address: int, data: bytes) -> None:
+        """Writes memory, in pieces that the debugger's stub takes."""
+        for at in range(0, len(data), 1024):
+            self.gdb.write(address + at, data[at:at + 1024])
+
     def fetch(self, name: str) -> int:
         """Reads a variable of the program."""
         return self.gdb.read_u64(self.probe.address(name))
 
     def _run(self, *places: int, deadline: Optional[float] = None) -> int:
         if self.gdb.register("rip") in places:
-            self.gdb.step()
+            self.step()
             if self.gdb.register("rip") in places:
                 return self.gdb.register("rip")
         for place in places:
@@ -297,7 +308,7 @@ class Walk:
             if step.mnemonic.startswith("call"):
                 self._over_call(step, handler)
             else:
-                self.gdb.step()
+                self._step()
                 step.after = self.gdb.registers()
             for address in step.writes:
                 self._words[address] = len(self.steps) - 1
@@ -306,8 +317,16 @@ class Walk:
                 return
         self.ended = f"after {STEPS} instructions the stub was not back in ring 3"
 
+    def _step(self) -> None:
+        """One instruction; see Caller.step."""
+        rip = self.gdb.register("rip")
+        for _ in range(4):
+            self.gdb.step()
+            if self.gdb.register("rip") != rip:
+                return
+
     def _over_call(self, step: Step, handler: int) -> None:
-        self.gdb.step()
+        self._step()
         inside = self.gdb.registers()
         if inside["rip"] in self._vectors:
             step.after = inside

@@ -45,6 +45,11 @@ __attribute__((naked, used)) static void labels(void)
 	asm("nop");
 	asm("jmp probe_done");
 
+	/* Where a process waits that is done, without a breakpoint. */
+	asm(".globl probe_park");
+	asm("probe_park:");
+	asm("jmp probe_park");
+
 	/* No call at all. */
 	asm(".globl probe_spin");
 	asm("probe_spin:");
