@@ -13,8 +13,9 @@ int main(int argc, char **argv, char **envp);
 
 __attribute__((naked, noreturn)) void _start(void)
 {
-	asm("xorl %ebp, %ebp"); /* a zero frame pointer ends a backtrace */
-	asm("movq %rsp, %rdi"); /* the block is start_main's argument */
+	asm(".cfi_undefined rip"); /* for GDB: no caller above this */
+	asm("xorl %ebp, %ebp");    /* a zero frame pointer ends a backtrace */
+	asm("movq %rsp, %rdi");    /* the block is start_main's argument */
 	asm("call start_main"); /* RSP mod 16 is 8 in there, as in any function */
 	asm("ud2");             /* it does not return */
 }
