@@ -56,7 +56,7 @@ INITRD := build/initrd$(if $(ADD),-add).cpio
 C_FILES = $(wildcard $(foreach d,kernel user user/lib grade/* grade/*/*,$d/*.[ch]))
 export INITRD
 
-.PHONY: all qemu run gdb check stress bench doctor format format-check clean help FORCE
+.PHONY: all qemu run gdb check stress known-wrong bench doctor format format-check clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -85,6 +85,9 @@ check: all build/tools-check ## run every test (TESTS=path runs some)
 
 stress: all build/tools-check ## the long tests: millions of random calls
 	@$(PYTHON) -m pytest -n $(JOBS) --long $(TESTS)
+
+known-wrong: all build/tools-check ## grade every known-wrong solution (ID=G some)
+	@$(PYTHON) grade/known_wrong.py --jobs $(JOBS) $(ID)
 
 bench: all build/tools-check ## count instructions and time the boot
 	@$(PYTHON) grade/bench.py
