@@ -22,10 +22,9 @@ is: the stub's tail is followed a second time, for any frame.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import sys
 from pathlib import Path
-from typing import Iterator, Optional, Sequence
+from typing import Callable, Iterator, Optional, Sequence
 
 import capstone
 from capstone import x86_const as x86
@@ -213,6 +212,15 @@ class Code:
             return "nothing"
         return f"{self.line(address)} ({self.text(address)})"
 
+    def name(self, address: int) -> str:
+        """The variable at an address, or what is known of it."""
+        table = self.symbols.elf.get_section_by_name(".symtab")
+        for symbol in table.iter_symbols():
+            if symbol["st_value"] == address and symbol["st_info"]["type"] == (
+                    "STT_OBJECT"):
+                return str(symbol.name)
+        return self.symbols.name_at(address)
+
     def _bytes(self, address: int) -> bytes:
         for segment in self.symbols.elf.iter_segments():
             start = segment["p_vaddr"]
@@ -393,7 +401,7 @@ class Run:
                         f"the word {-address.offset} bytes below the top of the "
                         "kernel stack, which nobody wrote")
                 if not address.kind:
-                    text = f"what {self.code.symbols.name_at(address.offset)} held"
+                    text = f"what {self.code.name(address.offset)} held"
                 self.memory[key] = Cell(other(text))
             cell = self.memory[key]
         return cell if size == 8 else Cell(part(cell.value, 8 * size), cell.writer)
@@ -492,7 +500,7 @@ class Run:
                     self.per_cpu[offset].writer)
         for key in self.memory:
             if not key[0]:
-                name = self.code.symbols.name_at(key[2])
+                name = self.code.name(key[2])
                 self.memory[key] = Cell(
                     other(f"what another process's call left in {name}"),
                     self.memory[key].writer)
@@ -641,12 +649,13 @@ class Run:
         else:
             self.logic(i, lambda a, b: a & b)
 
-    def logic(self, i: capstone.CsInsn, operation: object) -> None:
+    def logic(self, i: capstone.CsInsn,
+              operation: Callable[[int, int], int]) -> None:
         a, b = (self.read(i, o).value for o in i.operands)
         if i.mnemonic == "xor" and a == b:
             value = number(0)
         elif not a.kind and not b.kind:
-            value = number(operation(a.offset, b.offset))  # type: ignore[operator]
+            value = number(operation(a.offset, b.offset))
         else:
             value = other(f"what {self.code.at(self.rip)} computed")
         self.write(i, i.operands[0], value)
@@ -806,14 +815,16 @@ def check_end(run: Run, expected: dict[str, Value], after: str) -> None:
         wanted = (expected["rcx"], number(USER_CS), expected["r11"],
                   expected["rsp"], number(USER_SS))
         words = [run.load(False, base.plus(8 * n)) for n in range(5)]
-        for (name, register), value, cell, nth in zip(names, wanted, words, itertools.count()):
-            if register:
-                held[register] = cell if register == "rsp" else held[register]
+        for nth, (name, register) in enumerate(names):
+            value, cell = wanted[nth], words[nth]
             if cell.value != value:
                 run.find("iret " + name, f"iretq's word {nth}, {name}, is "
                          f"{cell.value}, from {code.at(cell.writer)}; "
                          f"it must be {value}", cell.writer)
         held["rsp"] = Cell(expected["rsp"])
+        for register in ("rcx", "r11"):  # free, if nothing of the kernel's shows
+            if held[register].value.kind in ("entry", "word", ""):
+                held[register] = Cell(expected[register])
     if run.kernel_gs:
         text = f"{code.at(run.rip)} is reached with the kernel's GS: "
         behind = run.code.decode(end.address + end.size)
@@ -855,7 +866,9 @@ def compare_registers(run: Run, held: dict[str, Cell],
         cell = held[register]
         if register in done:
             continue
-        name = ROLE.get(register, register.upper())
+        name = register.upper()
+        if register == "rax" or run.end and run.end.mnemonic == "sysret":
+            name = ROLE.get(register, name)
         twin = next((r for r in wrong if r != register
                      and held[r].value == expected[register]
                      and cell.value == expected[r]), None)
@@ -901,7 +914,7 @@ def prove(kernel: Path) -> Proof:
     try:
         main.follow()
         check_end(main, {**{r: entry(r) for r in GENERAL}, "rax": RESULT}, "")
-        findings = list(main.findings.values())
+        findings = in_order(main)
         tail = follow_tail(main, symbols)
         if tail is not None:
             findings += [f for kind, f in tail.findings.items()
@@ -982,20 +995,40 @@ def struct_offsets(symbols: Symbols) -> dict[str, int]:
     return offsets
 
 
-def check_frame(run: Run, symbols: Symbols) -> Iterator[Finding] | list[Finding]:
+def missing_words(run: Run) -> list[str]:
+    """The registers that are nowhere on the stack while the handler runs."""
+    return [r for r in FRAME if run.called is not None and r not in run.words]
+
+
+def in_order(run: Run) -> list[Finding]:
+    """The findings of the first run, the likely cause first: a register that is
+    not pushed at all before what became of it."""
+    missing = missing_words(run)
+    if not missing:
+        return list(run.findings.values())
+    if missing == ["rsp"]:
+        text = ("the user's RSP is not in the frame: in gs:8 the next process "
+                "that makes a call overwrites it")
+    else:
+        text = ("the frame has no word for "
+                + ", ".join(r.upper() for r in missing)
+                + ": a forked child and get_syscall_frame need all sixteen")
+    finding = Finding(text, run.code.place(run.called))
+    found = list(run.findings.items())
+    for place, (kind, _) in enumerate(found):
+        register = kind.removeprefix("register ")
+        if register in missing and run.registers[register].source is None:
+            break
+    else:
+        place = len(found)
+    return [*(f for _, f in found[:place]), finding, *(f for _, f in found[place:])]
+
+
+def check_frame(run: Run, symbols: Symbols) -> list[Finding]:
     """Compares the words on the stack with the struct that C has for them."""
     code = run.code
     found: list[Finding] = []
-    missing = [r for r in FRAME if r not in run.words]
-    if missing:
-        if missing == ["rsp"]:
-            text = ("the user's RSP is not in the frame: in gs:8 the next process "
-                    "that makes a call overwrites it")
-        else:
-            text = ("the frame has no word for "
-                    + ", ".join(r.upper() for r in missing)
-                    + ": a forked child and get_syscall_frame need all sixteen")
-        found.append(Finding(text, code.place(run.called)))
+    if missing_words(run):
         return found
     base = min(run.words.values())
     stub = {r: offset - base for r, offset in run.words.items()}
