@@ -51,6 +51,21 @@ class Symbols:
         after = bisect.bisect_right(self.functions, (start, "\x7f"))
         return range(start, self.functions[after][0])
 
+    def object_size(self, name: str) -> int:
+        """Bytes of a variable or function, as its symbol says."""
+        return int(self._symbols[name]["st_size"])
+
+    def code(self, name: str) -> bytes:
+        """The bytes of a function, from the file."""
+        place = self.range(name)
+        for section in self.elf.iter_sections():
+            start = section["sh_addr"]
+            if section["sh_flags"] & SH_FLAGS.SHF_EXECINSTR and (
+                    start <= place.start < start + section["sh_size"]):
+                data: bytes = section.data()
+                return data[place.start - start:place.stop - start]
+        raise KeyError(name)
+
     def name_at(self, address: int) -> str:
         """`function+0x12`, or the number where nothing is known."""
         index = bisect.bisect_right(self.functions, (address, "\x7f")) - 1
@@ -67,6 +82,14 @@ class Symbols:
         lines = self._lines_of(unit)
         index = bisect.bisect_right(lines, (address, "\x7f")) - 1
         return lines[index][1] or None if index >= 0 else None
+
+    def line_of(self, name: str) -> Optional[str]:
+        """Where a function begins. Code of others that was inlined may start at
+        the same address; the function's own line is the first one there."""
+        address = self.address(name)
+        unit = self._ranges.cu_offset_at_addr(address) if self._ranges else None
+        rows = self._lines_of(unit) if unit is not None else []
+        return next((where for at, where in rows if at == address and where), None)
 
     def offset_of(self, structure: str, member: str) -> int:
         """Bytes from the start of a struct to one of its members; KeyError if
