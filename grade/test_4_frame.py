@@ -28,14 +28,35 @@ KERNEL_IMAGE = 0xFFFFFFFF80000000
 
 def check(stage: Stage, call: Call, names: Iterable[str] = WORDS) -> None:
     """Fails with the cause unless these fields hold what the user had."""
+    lab = stage.lab
+    lab.needs("struct syscall_frame in kernel/frame.h: lab 4's first step",
+              met=call.layout is not None)
+    fields = call.layout.fields if call.layout else {}
+    if call.pointer == 0:
+        check_pointer(stage, call, first=call is stage.calls[0])
     for name in names:
-        if name not in call.layout.fields:
-            wrong(f"struct syscall_frame has no field {name}",
-                  where="kernel/frame.h", gdb="ptype struct syscall_frame")
-        if call.words[name] != call.user[name]:
+        lab.needs(f"a field {name} in struct syscall_frame", met=name in fields)
+        if call.words.get(name) != call.user[name]:
             wrong(culprit(stage, call, name), expected=call.user[name],
-                  found=call.words[name], where=place_of(stage, call),
-                  gdb="sysframe")
+                  found=call.words.get(name, "no memory"),
+                  where=place_of(stage, call), gdb="sysframe")
+
+
+def check_pointer(stage: Stage, call: Call, first: bool = False) -> None:
+    """Fails unless the accessor finds the frame. Where it never does, the test
+    of that says so, and others are `first` in need of it."""
+    if first:
+        stage.lab.needs(f"{ACCESSOR}() to find the frame inside a call",
+                        met=call.pointer != 0)
+    if call.pointer == 0:
+        wrong(f"{ACCESSOR}() returns NULL inside a system call"
+              + (", though it did not in one before" if len(stage.calls) > 1 else ""),
+              expected="an address on the current process's kernel stack",
+              found="NULL", where=stage.lab.place(ACCESSOR),
+              gdb="print get_syscall_frame()")
+    if call.pointer != call.base:
+        wrong(displaced(stage, call), expected=call.base, found=call.pointer,
+              where=stage.lab.place(ACCESSOR), gdb="print get_syscall_frame()")
 
 
 def place_of(stage: Stage, call: Call) -> Optional[str]:
@@ -50,20 +71,23 @@ def place_of(stage: Stage, call: Call) -> Optional[str]:
 
 def culprit(stage: Stage, call: Call, name: str) -> str:
     """Why a field does not hold what the user had in its register."""
+    assert call.layout
+    if name not in call.words:
+        return displaced(stage, call)
     field, found, wanted = call.layout.fields[name], call.words[name], call.user[name]
     title = f"Field {name} (offset {field.offset})"
     if field.size < 8:
         return (f"{title} is {field.size} bytes wide: the upper half of "
                 f"{name.upper()} is lost")
+    meaning = call.meaning(found, stage.calls[:-1])
     if call.pointer != call.base:
-        return (f"{title} holds {call.meaning(found, stage.calls[:-1])}: "
-                + displaced(stage, call))
+        return f"{title} holds {meaning}: {displaced(stage, call)}"
     off = (found - wanted + (1 << 63)) % (1 << 64) - (1 << 63)
     if name == "rcx" and off == -2:
         return (f"{title} is the address of the SYSCALL instruction itself, two "
                 "bytes before the user's next one: who returns there makes the "
                 "call again")
-    if name == "r11" and not found & IF and found & ~0x3FFFFF == 0:
+    if name == "r11" and not found & IF and 0 < found < 1 << 22:
         return (f"{title} holds RFLAGS as ring 0 runs with them (IF is 0), not the "
                 "user's, which SYSCALL has put into R11: pushfq in the kernel "
                 "reads the wrong ones")
@@ -71,10 +95,10 @@ def culprit(stage: Stage, call: Call, name: str) -> str:
         side = "below" if off < 0 else "above"
         return (f"{title} is {abs(off)} bytes {side} the user's RSP: it was saved "
                 "after RSP had moved")
-    text = f"{title} holds {call.meaning(found, stage.calls[:-1])}"
     if name not in call.stored:
-        return f"{text}: the stub has stored {name.upper()} nowhere in its frame"
-    return (f"{text}; the stub keeps {name.upper()} at offset "
+        return (f"{title} holds {meaning}: the stub has stored {name.upper()} "
+                "nowhere in its frame")
+    return (f"{title} holds {meaning}; the stub keeps {name.upper()} at offset "
             f"{call.stored[name] - call.base}")
 
 
@@ -84,23 +108,23 @@ def displaced(stage: Stage, call: Call) -> str:
     if call.top - 8192 <= call.pointer < call.top + 256:
         side = "above" if off > 0 else "below"
         return f"{ACCESSOR}() points {abs(off)} bytes {side} the frame"
-    for other in stage.calls:
-        if other.process != call.process and other.base == call.pointer:
-            return (f"{ACCESSOR}() returns the frame of another process, "
-                    f"{other.process}")
     if call.pointer >= KERNEL_IMAGE:
         return (f"{ACCESSOR}() points to {variable_at(stage.lab.kernel, call.pointer)}, "
                 "a variable of the kernel: a copy of the frame, not the frame")
-    return (f"{ACCESSOR}() points to {call.pointer:#x}, outside the current "
-            "process's kernel stack")
+    owner = stage.owner_of(call.pointer)
+    if owner is not None:
+        return (f"{ACCESSOR}() points into the kernel stack of another process, "
+                f"{owner}, while process {call.process} runs")
+    return (f"{ACCESSOR}() points to {call.pointer:#x}, which is "
+            f"{abs(off)} bytes {'above' if off > 0 else 'below'} the frame and on "
+            "no process's kernel stack")
 
 
 def inside(stage: Stage, function: str, process: int = 1) -> Call:
     """A call whose frame is right, for tests of what comes before or after."""
     call = stage.call_of(function, process)
-    right = all(call.words.get(name) == call.user[name] for name in WORDS)
-    stage.lab.needs("a frame that is right inside the call before, which other "
-                    "tests of lab 4 look at", met=right)
+    stage.lab.needs("a frame that is right inside a call, which other tests of "
+                    "lab 4 look at", met=call.right)
     return call
 
 
@@ -152,7 +176,11 @@ def test_the_struct_has_a_field_of_64_bits_for_each_register(lab: Lab) -> None:
 def test_each_field_lies_where_the_stub_pushed_its_register(lab: Lab) -> None:
     stage = Stage(lab, "getpid")
     call = stage.call_of("sys_getpid")
-    fields = call.layout.fields
+    layout = call.layout
+    if layout is None:
+        lab.needs("struct syscall_frame in kernel/frame.h: lab 4's first step")
+        return
+    fields = layout.fields
     lowest = min(call.stored.values(), default=call.top)
     for name in WORDS:
         lab.needs(f"lab 3: the stub saves {name.upper()} in the frame",
@@ -174,9 +202,9 @@ def test_each_field_lies_where_the_stub_pushed_its_register(lab: Lab) -> None:
                   + occupant(call, fields[name].offset),
                   expected=f"offset {there}", found=f"offset {fields[name].offset}",
                   where="kernel/frame.h", gdb="sysframe")
-    if call.base + call.layout.size > call.top or call.base > lowest:
-        wrong(f"struct syscall_frame has {call.layout.size} bytes: laid over the "
-              f"pushed words it reaches {call.base + call.layout.size - call.top} "
+    if call.base + layout.size > call.top or call.base > lowest:
+        wrong(f"struct syscall_frame has {layout.size} bytes: laid over the "
+              f"pushed words it reaches {call.base + layout.size - call.top} "
               "bytes over the top of the kernel stack", where="kernel/frame.h",
               gdb="ptype /o struct syscall_frame")
 
@@ -198,10 +226,7 @@ def occupant(call: Call, offset: int) -> str:
       "frame is.")
 def test_get_syscall_frame_finds_the_words_that_the_stub_pushed(lab: Lab) -> None:
     stage = Stage(lab, "getpid")
-    call = stage.call_of("sys_getpid")
-    if call.pointer != call.base:
-        wrong(displaced(stage, call), expected=call.base, found=call.pointer,
-              where=lab.place(ACCESSOR), gdb="print get_syscall_frame()")
+    check_pointer(stage, stage.call_of("sys_getpid"))
 
 
 @points(1)
@@ -270,6 +295,7 @@ def test_the_frame_is_right_in_the_hundredth_call(lab: Lab) -> None:
     first = stage.call_of("sys_getpid")
     last = stage.call_of("sys_getppid")
     check(stage, last)
+    lab.needs(f"{ACCESSOR}() to find the frame inside a call", met=first.pointer != 0)
     if last.pointer != first.pointer:
         wrong(f"{ACCESSOR}() returns another address in the hundredth call than in "
               "the first, though each begins at the top of the same stack",
@@ -288,6 +314,8 @@ def test_get_saved_user_rsp_is_the_users_rsp_even_above_4_gib(lab: Lab) -> None:
 
 def check_rsp(stage: Stage, call: Call) -> None:
     """Fails unless get_saved_user_rsp() returns the user's RSP."""
+    stage.lab.needs(f"{ACCESSOR}() to find the frame inside a call",
+                    met=call.pointer != 0)
     found, wanted = stage.ask("get_saved_user_rsp"), call.user["rsp"]
     if found == wanted:
         return
@@ -337,7 +365,8 @@ def test_get_saved_user_rsp_is_the_processs_own_after_it_has_slept(lab: Lab) -> 
       "writes.")
 def test_two_processes_that_are_inside_calls_have_a_frame_each(lab: Lab) -> None:
     stage = Stage(lab, "sleep spin", "getpid spin")
-    first = inside(stage, "sys_nanosleep", 1)
+    first = stage.call_of("sys_nanosleep", 1)
+    check(stage, first)
     second = stage.call_of("sys_getpid", 2)
     check(stage, second)
     if second.pointer == first.pointer:
@@ -346,7 +375,7 @@ def test_two_processes_that_are_inside_calls_have_a_frame_each(lab: Lab) -> None
               found=second.pointer, expected="two addresses, on two kernel stacks",
               where=lab.place(ACCESSOR), gdb="ps")
     for name in WORDS:
-        at = first.pointer + first.layout.fields[name].offset
+        at = first.pointer + field_offset(first, name)
         if stage.gdb.read_u64(at) != first.user[name]:
             wrong(f"Process 1 sleeps inside a call, and the call of process 2 has "
                   f"written over field {name} of its frame",
@@ -456,7 +485,7 @@ def test_a_word_changed_in_the_frame_reaches_the_user(lab: Lab) -> None:
     new["rcx"] = target
     new["r11"] = call.user["r11"] ^ (FREE_FLAGS & lab.random.getrandbits(22) | 1)
     for name, value in new.items():
-        at = call.pointer + call.layout.fields[name].offset
+        at = call.pointer + field_offset(call, name)
         stage.gdb.write(at, value.to_bytes(8, "little"))
     for place in (target, usual):
         stage.gdb.insert_breakpoint(place)
@@ -475,6 +504,11 @@ def test_a_word_changed_in_the_frame_reaches_the_user(lab: Lab) -> None:
                  f"{of_the_new(new, found[name], call)}"),
               expected=value, found=found[name],
               where=place_of_copy(stage, call), gdb="sysframe")
+
+
+def field_offset(call: Call, name: str) -> int:
+    assert call.layout
+    return call.layout.fields[name].offset
 
 
 def register_of(name: str) -> str:
@@ -502,7 +536,7 @@ def test_the_result_is_in_the_frame_when_the_tail_of_the_stub_begins(
 ) -> None:
     stage = Stage(lab, "getpid")
     call = inside(stage, "sys_getpid")
-    at = call.pointer + call.layout.fields["rax"].offset
+    at = call.pointer + field_offset(call, "rax")
     stage.run_to("syscall_exit")
     found = stage.gdb.read_u64(at)
     if found != 1:

@@ -31,6 +31,9 @@ PROBE_ORDER = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9
 # How far below the top of a kernel stack a frame is looked for, in bytes.
 REACH = 384
 IF = 1 << 9
+# Of struct trap_frame (kernel/trap.h): fifteen registers, the vector and the
+# error code, then what the CPU pushed, RIP first.
+TRAP_FRAME_RIP = 17 * 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Layout:
     fields: dict[str, Field]
 
 
+@functools.lru_cache(maxsize=None)
 def layout_of(kernel: Symbols) -> Optional[Layout]:
     """The layout, or None if the struct is not defined. Fields of nameless
     members (unions of two names for a word) count as the struct's own."""
@@ -103,8 +107,9 @@ class Call:
     top      the top of the process's kernel stack.
     stack    the bytes below it, REACH of them.
     pointer  what get_syscall_frame() returns.
-    layout   of struct syscall_frame.
-    words    what the frame that it points to says, by the struct's fields.
+    layout   of struct syscall_frame, or None.
+    words    what the frame that it points to says, by the struct's fields; none
+             where no memory is.
     process  the pid.
     """
 
@@ -112,7 +117,7 @@ class Call:
     top: int
     stack: bytes
     pointer: int
-    layout: Layout
+    layout: Optional[Layout]
     words: dict[str, int]
     process: int
 
@@ -120,6 +125,28 @@ class Call:
     def stored(self) -> dict[str, int]:
         """Where the stub left each register: the address nearest the top that
         holds its value. A register it did not save is missing."""
+        return {name: at for name, at in self._seen.items() if at >= self.base}
+
+    @functools.cached_property
+    def base(self) -> int:
+        """Where the struct has to lie so that most of its fields name what the
+        stub stored; where it fits nowhere, sixteen words below the highest."""
+        seen = self._seen
+        fields = self.layout.fields if self.layout else {}
+        bases = [seen[name] - fields[name].offset
+                 for name in WORDS if name in seen and name in fields]
+        best = max(set(bases), key=bases.count, default=self.top)
+        if bases.count(best) > len(WORDS) // 2:
+            return best
+        return max(seen.values(), default=self.top) + 8 - 8 * len(WORDS)
+
+    @functools.cached_property
+    def right(self) -> bool:
+        """Whether every field holds what the user had."""
+        return all(self.words.get(name) == self.user[name] for name in WORDS)
+
+    @functools.cached_property
+    def _seen(self) -> dict[str, int]:
         found = {}
         for name in WORDS:
             value = self.user[name].to_bytes(8, "little")
@@ -128,18 +155,6 @@ class Call:
             if at is not None:
                 found[name] = self.top - REACH + at
         return found
-
-    @functools.cached_property
-    def base(self) -> int:
-        """Where the struct has to lie so that most of its fields name what the
-        stub stored: the lowest word where it fits nowhere."""
-        bases = [self.stored[name] - self.layout.fields[name].offset
-                 for name in WORDS
-                 if name in self.stored and name in self.layout.fields]
-        best = max(set(bases), key=bases.count, default=self.top)
-        if bases.count(best) > len(WORDS) // 2:
-            return best
-        return min(self.stored.values(), default=self.top)
 
     def meaning(self, value: int, earlier: Sequence[Call] = ()) -> str:
         """What a value is that was found where it does not belong."""
@@ -197,12 +212,12 @@ class Stage:
 
     def interrupt_of_user(self, process: int) -> None:
         """Runs until the timer interrupts a process in ring 3."""
-        rip = self.lab.kernel.offset_of("trap_frame", "rip")
         self.gdb.insert_breakpoint(self.lab.kernel.address("trap_handler"))
         while True:
             self.gdb.cont()
             frame = self.gdb.register("rdi")
-            if self.process == process and not self.gdb.read_u64(frame + rip) >> 63:
+            if self.process == process and not self.gdb.read_u64(
+                    frame + TRAP_FRAME_RIP) >> 63:
                 break
         self.gdb.remove_breakpoint(self.lab.kernel.address("trap_handler"))
 
@@ -256,20 +271,21 @@ class Stage:
         user = self._user_registers()
         top = self.gdb.read_u64(self._per_cpu)
         pointer = self.ask("get_syscall_frame")
-        layout = self.layout
-        if layout is None:
-            wrong("struct syscall_frame is not defined: frame.h only says that "
-                  "there is one", expected="sixteen 64-bit fields", found="none",
-                  where="kernel/frame.h", gdb="ptype struct syscall_frame")
-        if pointer == 0:
-            wrong("get_syscall_frame() returns NULL inside a system call",
-                  expected="an address on the current process's kernel stack",
-                  found="NULL", where=self.lab.place("get_syscall_frame"),
-                  gdb="print get_syscall_frame()")
-        call = Call(user, top, self.gdb.read(top - REACH, REACH), pointer, layout,
-                    self._fields(pointer, layout), self.process)
+        call = Call(user, top, self.gdb.read(top - REACH, REACH), pointer,
+                    self.layout, self._fields(pointer), self.process)
         self.calls.append(call)
         return call
+
+    def owner_of(self, address: int) -> Optional[int]:
+        """The process on whose kernel stack an address lies: its pid."""
+        kernel = self.lab.kernel
+        table, size = kernel.address("proc_table"), kernel.size_of("proc")
+        for at in range(table, table + kernel.object_size("proc_table"), size):
+            top = self.gdb.read_u64(at + kernel.offset_of("proc", "kstack"))
+            pid = self.gdb.read(at + kernel.offset_of("proc", "pid"), 4)
+            if top - 8192 <= address < top:
+                return int.from_bytes(pid, "little")
+        return None
 
     def call_of(self, function: str, process: Optional[int] = None) -> Call:
         """Runs to a call, at the kernel function that carries it out."""
@@ -296,15 +312,14 @@ class Stage:
         loaded["r11"] = loaded.pop("rflags")
         return loaded
 
-    def _fields(self, pointer: int, layout: Layout) -> dict[str, int]:
+    def _fields(self, pointer: int) -> dict[str, int]:
+        if self.layout is None or pointer == 0:
+            return {}
         try:
-            data = self.gdb.read(pointer, layout.size)
+            data = self.gdb.read(pointer, self.layout.size)
         except (GdbTimeout, MachineGone):
             raise
         except GdbError:
-            wrong(f"get_syscall_frame() returns {pointer:#x}, where no memory is",
-                  expected="an address on the current process's kernel stack",
-                  found=pointer, where=self.lab.place("get_syscall_frame"),
-                  gdb="print get_syscall_frame()")
+            return {}
         return {name: int.from_bytes(data[f.offset:f.offset + f.size], "little")
-                for name, f in layout.fields.items() if name in WORDS}
+                for name, f in self.layout.fields.items() if name in WORDS}
