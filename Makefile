@@ -56,7 +56,7 @@ INITRD := build/initrd$(if $(ADD),-add).cpio
 C_FILES = $(wildcard $(foreach d,kernel user user/lib grade/* grade/*/*,$d/*.[ch]))
 export INITRD
 
-.PHONY: all qemu run gdb check stress known-wrong bench doctor format format-check clean help FORCE
+.PHONY: all qemu run gdb check grade stress known-wrong bench doctor format format-check clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -82,6 +82,11 @@ gdb: all $(INITRD) build/tools-gdb ## boot under GDB, in two panes where tmux is
 
 check: all build/tools-check ## run every test (TESTS=path runs some)
 	@$(PYTHON) -m pytest -n $(JOBS) $(TESTS)
+
+grade: build/tools-check ## the labs' verdict: LAB=3 TEST=word SEED=n
+	@$(PYTHON) grade/grade.py $(if $(LAB),--lab $(LAB)) \
+		$(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) \
+		$(if $(SUBMISSION),--submission '$(SUBMISSION)')
 
 stress: all build/tools-check ## the long tests: millions of random calls
 	@$(PYTHON) -m pytest -n $(JOBS) --long $(TESTS)

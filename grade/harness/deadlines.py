@@ -19,5 +19,7 @@ LONG_RUN: float = 1200 * SCALE
 ANSWER: float = 30 * SCALE
 # One run of the compiler on a submission.
 COMPILE: float = 20 * SCALE
+# All tests of one submission.
+GRADE: float = 300 * SCALE
 # A program on the host: make, a compiler, the same test run natively.
 HOST: float = 300 * SCALE
