@@ -47,9 +47,18 @@ def refused(lab: Lab, result: int) -> NoReturn:
           where=fork_place(lab), gdb="break fork")
 
 
+def need_fork(lab: Lab) -> Story:
+    """The story of the four forks, if what fork itself needs is there."""
+    story = forks_of(lab)
+    if story.blocked and not (story.forks and story.forks[0].child):
+        lab.needs(story.blocked
+                  + (f". {story.verdict.cause}" if story.verdict else ""))
+    return story
+
+
 def nth_fork(lab: Lab, number: int = 0) -> Fork:
     """What is known of one of the four forks; both sides may be missing."""
-    story = forks_of(lab)
+    story = need_fork(lab)
     if story.refused is not None and len(story.forks) <= number + 1:
         refused(lab, story.refused)
     if len(story.forks) <= number:
@@ -475,7 +484,7 @@ def test_a_fork_that_is_single_stepped_traps_in_ring_3_on_both_sides(lab: Lab
     told = tell_or_refuse(lab, "/bin/fork_wait 1 step")
     for name, who in (("child", "the process that forked"),
                       ("other", "the child of its fork")):
-        found = told.one(name).signed
+        found = status_of(lab, told, name)
         if found != SIGTRAP:
             wrong(f"With RFLAGS.TF set at the fork, {who} was not killed by SIGTRAP "
                   "behind its SYSCALL: wait4 gives " + status_text(found),
@@ -488,11 +497,20 @@ def test_a_fork_that_is_single_stepped_traps_in_ring_3_on_both_sides(lab: Lab
 
 def tell_or_refuse(lab: Lab, command: str, **options: object) -> Told:
     """All that a probe tells, where no fork may be refused."""
+    need_fork(lab)
     told = tell(lab, command, **options)
     for fact in told.facts:
         if fact.what == "refused":
             refused(lab, fact.signed)
     return told
+
+
+def status_of(lab: Lab, told: Told, name: str) -> int:
+    """A child's status by wait4, where its fork was not refused."""
+    status = told.one(name).signed
+    if status in ERRORS:
+        refused(lab, status)
+    return status
 
 
 def status_text(status: int) -> str:
@@ -564,6 +582,7 @@ PLACES = {"data": "a variable in .data", "first": "the first page of an array",
 def check_memory(lab: Lab, mode: str, writers: dict[str, tuple[str, int]]) -> None:
     """Runs fork_memory. `writers` says, for who looks, whose numbers it must see,
     and how far above the seed they are."""
+    need_fork(lab)
     seed = lab.random.getrandbits(40)
     run = Run(lab, f"/bin/fork_memory {seed} {mode}")
     seen: set[str] = set()
@@ -728,7 +747,7 @@ def test_the_child_may_do_with_a_page_what_the_parent_may(lab: Lab) -> None:
             ("run data", SIGSEGV, "runs a page of data"),
             ("run code", 0, "runs its code"),
             ("page 0", SIGSEGV, "writes to address 0")):
-        found = told.one(name).signed
+        found = status_of(lab, told, name)
         if found != wanted:
             wrong(f"A child that {what} "
                   + ("was not stopped" if wanted else "could not")
@@ -745,6 +764,7 @@ def test_the_child_may_do_with_a_page_what_the_parent_may(lab: Lab) -> None:
 @hint("The timer takes the CPU from a process only while RFLAGS.IF is 1, and gives "
       "it to those in the queue. Nobody has to wait for anybody")
 def test_parent_and_child_take_turns_without_a_call(lab: Lab) -> None:
+    need_fork(lab)
     run = Run(lab, f"/bin/fork_turns {lab.random.getrandbits(40)}",
               append="hz=1000")
     switch, turns = lab.kernel.address("switch_to"), []
@@ -907,7 +927,7 @@ def test_hlt_cli_and_the_kernels_memory_are_refused_to_the_child(lab: Lab) -> No
     told = tell_or_refuse(lab, "/bin/fork_wait 1 ring0")
     for name, what in (("hlt", "executes hlt"), ("cli", "executes cli"),
                        ("kernel", "reads the kernel's memory")):
-        found = told.one(name).signed
+        found = status_of(lab, told, name)
         if found != SIGSEGV:
             wrong(f"A child that {what} is not killed by SIGSEGV: wait4 gives "
                   f"{status_text(found)}. It runs with ring 0's rights",
@@ -953,6 +973,7 @@ def test_the_child_inherits_files_directory_and_thread_pointer_once(lab: Lab) ->
       "before you use what it gave")
 def test_fork_is_refused_when_the_table_is_full_and_works_again_after(lab: Lab
                                                                       ) -> None:
+    need_fork(lab)
     told = tell(lab, "/bin/fork_limits table")
     rounds = zip(told.many("made"), told.many("refusal"), told.many("gone"),
                  told.many("free"))
@@ -1004,6 +1025,7 @@ def check_refusal(lab: Lab, result: int, when: str) -> None:
 @hint("Each of fork's two allocations may fail, and vm_clone may fail halfway. What "
       "was taken by then must be given back: proc_free undoes proc_alloc")
 def test_fork_is_refused_without_memory_and_gives_everything_back(lab: Lab) -> None:
+    need_fork(lab)
     told = tell(lab, "/bin/fork_limits memory", memory=32)
     if told.has("at first") and told.one("at first").signed < 0:
         refused(lab, told.one("at first").signed)

@@ -183,6 +183,10 @@ class Run:
                 return self._stopped_at
             self._check_sleepers()
 
+    def passed_breakpoint(self) -> None:
+        """The breakpoint where the machine stands has been taken away."""
+        self._stopped_at = None
+
     def facts(self) -> Iterator[Fact]:
         """What the probe tells, until the first program ends."""
         while (at := self.next()) is not None:
@@ -203,7 +207,7 @@ class Run:
         with, one instruction after another, until user code is next."""
         kernel, gdb = self.lab.kernel, self.gdb
         arrival = Arrival(self.table.current(), {})
-        handler = kernel.address("trap_handler")
+        handler, panic = kernel.address("trap_handler"), kernel.address("panic")
         self._stopped_at = None
         last = 0
         for _ in range(LONGEST_WAY):
@@ -227,6 +231,11 @@ class Run:
                                     f"{registers['cs']:#x}) at {rip:#x}, which is "
                                     "user code")
                     arrival.lost_at = last
+                return arrival
+            if rip == panic:
+                arrival.lost = (f"the kernel panicked in {kernel.name_at(last)}: "
+                                + gdb.read_string(registers["rdi"]))
+                arrival.lost_at = last
                 return arrival
             if rip == handler:
                 arrival.lost, arrival.lost_at = self._trap(registers["rdi"])
@@ -440,9 +449,11 @@ class Fork:
 
 @dataclasses.dataclass
 class Story:
-    """The four forks of /bin/fork_registers, as far as they came."""
+    """The four forks of /bin/fork_registers, as far as they came. `blocked` is
+    what fork could not do without, and has not got."""
 
     entry: int
+    blocked: Optional[str] = "a call of fork that reaches the kernel (labs 1 to 3)"
     forks: list[Fork] = dataclasses.field(default_factory=list)
     refused: Optional[int] = None
     verdict: Optional[Verdict] = None
@@ -479,7 +490,9 @@ class _Recorder:
         self.fork = self.behind - 2
         self.switch = lab.kernel.address("switch_to")
         self.entry = lab.kernel.address("syscall_handler")
-        for address in (self.behind, self.fork, self.switch, self.entry):
+        self.inside = lab.kernel.address("fork")
+        for address in (self.behind, self.fork, self.switch, self.entry,
+                        self.inside):
             self.gdb.insert_breakpoint(address)
 
     def record(self) -> Story:
@@ -498,6 +511,9 @@ class _Recorder:
             self._returned()
         elif at == self.entry:
             self._other_call()
+        elif at == self.inside:
+            self._check_frame()
+            return self.story.blocked is None
         elif at == self.switch:
             return self._switched()
         else:
@@ -513,6 +529,19 @@ class _Recorder:
                                   + self.lab.kernel.offset_of("proc", "stack"))
         self.story.forks.append(
             Fork(caller, self.gdb.registers(), self.table.all(), stack))
+
+    def _check_frame(self) -> None:
+        """At the first instruction of fork(), once: is there a live frame?"""
+        self.gdb.remove_breakpoint(self.inside)
+        self.run.passed_breakpoint()
+        top = self.table.current().kstack
+        frame = self.lab.call(self.gdb, "get_syscall_frame")
+        if frame == top - 128:
+            self.story.blocked = None
+            return
+        self.story.blocked = (
+            "a live frame to copy (lab 4): inside the call get_syscall_frame() gives "
+            + (f"{frame:#x}, not {top - 128:#x}" if frame else "NULL"))
 
     def _returned(self) -> None:
         """Behind a SYSCALL: the parent's side, for a child is met before."""
