@@ -190,7 +190,11 @@ class Code:
         """The instruction as GNU's assembler writes it."""
         for i in self._writer.disasm(self._bytes(address), address, 1):
             mnemonic = "sysretq" if is_sysretq(i) else i.mnemonic
-            return f"{mnemonic} {i.op_str}".strip()
+            operands = i.op_str
+            if mnemonic in ("callq", "jmp") and operands.startswith("0x"):
+                operands = self.symbols.name_at(int(operands, 16))
+                mnemonic = mnemonic.removesuffix("q")
+            return f"{mnemonic} {operands}".strip()
         return "?"
 
     def place(self, address: Optional[int]) -> Optional[str]:
@@ -469,6 +473,8 @@ class Run:
         on = self.why_on()
         here = f"before {self.code.at(self.rip)}"
         if self.rsp.kind != "stack":
+            if "user stack" in self.findings:
+                return  # RSP never was the kernel's, which is said
             self.find("if", f"{on}; {here} an interrupt would find RSP "
                       f"holding {self.rsp} in ring 0", self.interrupts_by)
         elif not self.kernel_gs:

@@ -299,7 +299,7 @@ def build(files: Mapping[str, bytes]) -> Path:
                           _compiled_from(tree, changed)))
         done = _run(["make", "-j2", "build/kernel.elf"], tree, "the kernel")
         if done.returncode:
-            raise _first_error(done.stderr + done.stdout)
+            raise first_error(done.stderr + done.stdout)
         os.rename(tree / "build/kernel.elf", kernel)
     finally:
         shutil.rmtree(tree, ignore_errors=True)
@@ -411,12 +411,12 @@ def _vet_compiled(tree: Path, name: str, flags: Sequence[str],
     before = tree / f"build/{name}.i"
     done = _run([*compiler, "-E", "-o", str(before), name], tree, name)
     if done.returncode:
-        raise _first_error(done.stderr)
+        raise first_error(done.stderr)
     vet_preprocessed(name, before.read_text(errors="replace"), headers)
     after = tree / f"build/{name}.s"
     done = _run([*compiler, "-S", "-o", str(after), name], tree, name)
     if done.returncode:
-        raise _first_error(done.stderr)
+        raise first_error(done.stderr)
     vet_assembly(name, after.read_text(errors="replace"))
 
 
@@ -454,7 +454,7 @@ def _run(command: Sequence[str], tree: Path, what: str
     return subprocess.CompletedProcess(command, process.returncode, stdout, stderr)
 
 
-def _first_error(text: str) -> SubmissionError:
+def first_error(text: str) -> SubmissionError:
     """The first error of the compiler, assembler or linker as a sentence."""
     match = re.search(r"^([\w./-]+):(\d+)(?::\d+)?: (?:fatal )?[Ee]rror: (.*)$", text,
                       re.MULTILINE)
