@@ -55,9 +55,22 @@ def returned(lab: Lab) -> Walk:
     return seen
 
 
+def returned_whole(lab: Lab) -> Walk:
+    """The same, with ring 3's segments and GS: further calls can be made."""
+    seen = returned(lab)
+    assert seen.back
+    lab.needs("lab 3: a call returns to 64-bit code of ring 3 "
+              "(test_cs_and_ss_are_ring_3s_after_every_return)",
+              (seen.back["cs"], seen.back["ss"]) == (USER_CS, USER_SS))
+    lab.needs("lab 3: a call gives ring 3 its GS back "
+              "(test_ring_3_gets_its_own_gs_back)",
+              seen.back["gs_base"] == seen.entry["gs_base"])
+    return seen
+
+
 def caller_for(lab: Lab, init: str = "/bin/probe_call", **options: object) -> Caller:
     """A machine to make calls in, if one call works at all."""
-    returned(lab)
+    returned_whole(lab)
     return Caller(lab, init, **options)
 
 
@@ -94,8 +107,10 @@ def make_core_calls(caller: Caller) -> List[Tuple[Call, int]]:
         ("a wait4 without children", WAIT4, (-1, 0, 0), ECHILD),
         ("a call that does not exist", NOTHING, (), ENOSYS),
     ]
-    return [(caller.call(number, *arguments, name=name), result)
+    made = [(caller.call(number, *arguments, name=name), result)
             for name, number, arguments, result in calls]
+    busy = caller.clobbered_call(NOTHING, "a call whose handler uses all that C may")
+    return [*made, (busy, ENOSYS)]
 
 
 def holder(value: int, call: Call, but: str) -> str:
@@ -119,7 +134,7 @@ def blame_register(lab: Lab, call: Call, name: str) -> None:
     seen = walk(lab)
     sentence = (f"{name.upper()} came back from {call.name} holding "
                 f"{holder(call.after[name], call, name)}")
-    finding = proved(lab)
+    finding = proved(lab, name)
     if finding is None and seen.back and seen.back[name] != seen.entry[name]:
         source = seen.source_of(name)
         shift = seen.shift()
@@ -151,7 +166,7 @@ def check_flags(lab: Lab, call: Call) -> None:
     source = seen.source_of("r11") if seen.steps[-1].mnemonic.startswith("sysret") \
         else None
     good = seen.back and seen.back["eflags"] == seen.entry["eflags"]
-    finding = proved(lab)
+    finding = proved(lab, "R11", "RFLAGS")
     if finding is None and source and not good:
         finding = Finding(f"SYSRET takes RFLAGS from R11; {source[0]}", source[1])
     blame(lab, f"RFLAGS came back from {call.name} with {names} changed",
@@ -315,7 +330,7 @@ def test_the_sixth_argument_is_a_copy(lab: Lab) -> None:
     if after["r9"] == mark:
         blame(lab, "R9 came back as what C wrote to its seventh argument: the word "
               "above the return address is the frame's own R9 and not a copy",
-              proved(lab), expected=f"{before['r9']:#x}", found=f"{mark:#x}",
+              None, expected=f"{before['r9']:#x}", found=f"{mark:#x}",
               gdb="x/2gx $rsp")
     check_kept(lab, Call("the call", before, after), ("r9",))
 
@@ -380,7 +395,8 @@ def test_the_result_comes_back_in_rax(lab: Lab) -> None:
         sentence = (f"RAX came back from {call.name} holding its number, {number}, "
                     "and not the result" if call.after["rax"] == number
                     else f"{call.name} gave {call.result}")
-        blame(lab, sentence, proved(lab) or (Finding(*source) if source else None),
+        blame(lab, sentence,
+              proved(lab, "RAX") or (Finding(*source) if source else None),
               expected=str(result), found=str(call.result), gdb="break syscall_exit")
 
 
@@ -415,6 +431,8 @@ def test_rflags_come_back(lab: Lab) -> None:
     for flags in (0, FLAGS_FREE, NT, AC, DF | 0x41, 0x894, FLAGS_FREE | NT | AC):
         for number in (GETPID, YIELD, NOTHING):
             check_flags(lab, caller.call(number, eflags=FLAGS_BASE | flags))
+        check_flags(lab, caller.clobbered_call(
+            NOTHING, "a call whose handler used R11", eflags=FLAGS_BASE | flags))
 
 
 @points(1)
@@ -436,6 +454,14 @@ def test_rcx_and_r11_hold_nothing_of_the_kernels(lab: Lab) -> None:
 @hint("""SYSRETQ makes CS 0x33 and SS 0x2b out of STAR; SYSRETL another CS. IRETQ takes
 both from the stack.""")
 def test_cs_and_ss_are_ring_3s_after_every_return(lab: Lab) -> None:
+    seen = returned(lab)
+    assert seen.back
+    if (seen.back["cs"], seen.back["ss"]) != (USER_CS, USER_SS):
+        blame(lab, f"back in ring 3, CS is {seen.back['cs']:#x} and SS "
+              f"{seen.back['ss']:#x}", culprit(lab),
+              expected=f"CS {USER_CS:#x}, SS {USER_SS:#x}",
+              found=f"CS {seen.back['cs']:#x}, SS {seen.back['ss']:#x}",
+              gdb="info registers cs ss")
     for call, _ in core_calls(lab):
         cs, ss = call.after["cs"], call.after["ss"]
         if (cs, ss) != (USER_CS, USER_SS):
@@ -531,8 +557,7 @@ def test_a_hostile_stack_pointer_is_harmless(lab: Lab) -> None:
 @hint("""A program may keep data in the 128 bytes below its RSP, the red zone. Whatever
 the kernel pushes belongs on its own stack.""")
 def test_memory_around_the_users_stack_pointer_is_untouched(lab: Lab) -> None:
-    returned(lab)
-    caller = Caller(lab)
+    caller = caller_for(lab)
     start = caller.probe.address("probe_stack")
     pattern = caller.random.getrandbits(8 * 3 * PAGE).to_bytes(3 * PAGE, "little")
     caller.write(start, pattern)
@@ -562,7 +587,7 @@ def test_unknown_numbers_give_enosys(lab: Lab) -> None:
             as_other = " as if it were getpid, 39" if call.result == 1 else ""
             blame(lab, f"call number {number:#x} gave {call.result}{as_other}: the "
                   "number has 64 bits, and one without an entry in the table is "
-                  "-ENOSYS", proved(lab), expected="-38 (-ENOSYS)",
+                  "-ENOSYS", proved(lab, "number"), expected="-38 (-ENOSYS)",
                   found=str(call.result), gdb="break syscall_handler")
         check_whole(lab, call)
 
@@ -647,7 +672,7 @@ def blame_foreign(lab: Lab, call: Call, name: str) -> None:
     seen = walk(lab)
     readers = [step for step in seen.steps[seen.call_index + 1:]
                if step.reads and not seen.in_kernel_stack(step.reads[0])]
-    finding = proved(lab)
+    finding = proved(lab, name)
     if finding is None and readers:
         step = readers[0]
         what = ("user_rsp, the per-CPU slot" if step.reads[0] == seen.per_cpu + 8
@@ -746,7 +771,7 @@ def test_a_single_step_over_a_call_traps_just_behind_it(lab: Lab) -> None:
 @hint("""An NMI does not ask for IF. It comes on a stack of its own, and has to look at
 GS_BASE itself to know whose GS it is.""")
 def test_an_nmi_at_the_edges_of_the_stub_does_no_harm(lab: Lab) -> None:
-    seen = returned(lab)
+    seen = returned_whole(lab)
     caller = Caller(lab)
     handler = lab.kernel.address("trap_handler")
     places = [step.rip for step in (*seen.steps[:3], *seen.steps[-3:])]

@@ -33,6 +33,9 @@ GENERAL = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9",
 ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
 C_ARGUMENTS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
 
+# What a C function may change, but for its result, and R11: see clobber().
+CLOBBERED = ("rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10")
+
 PAGE = 4096
 KSTACK_BYTES = 2 * PAGE
 KERNEL_HALF = 1 << 63
@@ -129,6 +132,21 @@ class Caller:
         self.run_to(self.after)
         return Call(name or f"call {signed(number)}", before, self.gdb.registers())
 
+    def clobber(self, flags: int) -> None:
+        """Does what any C function may do: changes every register that C does
+        not keep. R11 gets flags that are harmless and not these."""
+        self.load({name: self.random.getrandbits(64) for name in CLOBBERED})
+        self.load({"r11": (flags ^ FLAGS_FREE) & FLAGS_FREE | FLAGS_BASE})
+
+    def clobbered_call(self, number: int, name: str, **fixed: int) -> Call:
+        """A call whose handler uses every register that it may."""
+        before = self.prepare(number, **fixed)
+        self.run_to(self.kernel.address("syscall_handler"))
+        self.run_to(self.gdb.read_u64(self.gdb.register("rsp")))
+        self.clobber(before["eflags"])
+        self.run_to(self.after)
+        return Call(name, before, self.gdb.registers())
+
     def run_to(self, *places: int, deadline: Optional[float] = None) -> int:
         """Lets the machine run until one of these instructions is next; gives
         which. A machine that does not come there ends the test."""
@@ -141,14 +159,9 @@ class Caller:
             self.lost()
 
     def step(self) -> None:
-        """Executes one instruction. A step in which QEMU only looks after its
-        interrupt controller executes none and is repeated."""
+        """Executes one instruction."""
         try:
-            rip = self.gdb.register("rip")
-            for _ in range(4):
-                self.gdb.step()
-                if self.gdb.register("rip") != rip:
-                    return
+            self.gdb.step()
         except (MachineGone, GdbTimeout):
             self.lost()
 
@@ -271,7 +284,7 @@ class Walk:
         self.ended: Optional[str] = None
         self._words: Dict[int, int] = {}  # address: the step that wrote there
         self._intel = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-        self._intel.detail = True
+        self._intel.detail = True  # operands: which memory, read or written
         self._att = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         self._att.syntax = capstone.CS_OPT_SYNTAX_ATT
         table = self.gdb.read(self.kernel.address("trap_entries"), 256 * 8)
@@ -308,7 +321,7 @@ class Walk:
             if step.mnemonic.startswith("call"):
                 self._over_call(step, handler)
             else:
-                self._step()
+                self.gdb.step()
                 step.after = self.gdb.registers()
             for address in step.writes:
                 self._words[address] = len(self.steps) - 1
@@ -317,16 +330,8 @@ class Walk:
                 return
         self.ended = f"after {STEPS} instructions the stub was not back in ring 3"
 
-    def _step(self) -> None:
-        """One instruction; see Caller.step."""
-        rip = self.gdb.register("rip")
-        for _ in range(4):
-            self.gdb.step()
-            if self.gdb.register("rip") != rip:
-                return
-
     def _over_call(self, step: Step, handler: int) -> None:
-        self._step()
+        self.gdb.step()
         inside = self.gdb.registers()
         if inside["rip"] in self._vectors:
             step.after = inside
@@ -338,6 +343,7 @@ class Walk:
                     break
                 self.saved[address] = self.gdb.read_u64(address)
         self.caller._run(self.gdb.read_u64(inside["rsp"]))
+        self.caller.clobber(self.entry["eflags"])
         step.after = self.gdb.registers()
         step.sets = [name for name in GENERAL
                      if name != "rsp" and step.after[name] != step.before[name]]
@@ -733,29 +739,43 @@ def culprit(lab: Lab) -> Optional[Finding]:
     return findings[0] if findings else None
 
 
-def proved(lab: Lab) -> Optional[Finding]:
-    """What the symbolic proof of the stub found wrong; None where nothing, or
-    where the proof is not to be had."""
+_proofs: Dict[str, List[Finding]] = {}
+
+
+def proved(lab: Lab, *words: str) -> Optional[Finding]:
+    """What the symbolic proof of the stub found wrong: with words, the first
+    finding that has one of them. None where nothing is wrong, or the proof is
+    not to be had."""
+    path = str(lab.kernel_path)
+    if path not in _proofs:
+        _proofs[path] = _prove(lab)
+    pattern = re.compile(rf"\b({'|'.join(words)})\b", re.IGNORECASE)
+    for finding in _proofs[path]:
+        if not words or pattern.search(finding.sentence):
+            return finding
+    return None
+
+
+def _prove(lab: Lab) -> List[Finding]:
     try:
         from .prove import prove
         proof = prove(lab.kernel_path)
-        finding = None if proof.ok else proof.finding
-    except Exception:  # a proof that fails leaves the word to the tests
-        return None
-    if not finding:
-        return None
-    line = getattr(finding, "line", None)
-    where = f"kernel/syscall_entry.c:{line}" if isinstance(line, int) else str(line or "")
-    return Finding(str(finding.cause), where)
+    except Exception:  # the word is then left to the tests
+        return []
+    if not proof.decided:
+        return []
+    return [Finding(f.cause, f.where or "") for f in proof.of("entry")]
 
 
 def blame(lab: Lab, sentence: str, finding: Optional[Finding] = None, *,
           expected: str = "", found: str = "", gdb: str = "") -> NoReturn:
     """Fails the test: what was seen, and the mistake behind it."""
+    sentence = re.sub(r"^(the|a|an|back|ring|after|when|with|no)\b",
+                      lambda word: word[1].capitalize(), sentence)
     cause = sentence
     where = lab.place("syscall_entry") or "kernel/syscall_entry.c"
     if finding:
-        cause = f"{sentence}: {finding.sentence}" if sentence else finding.sentence
+        cause = ": ".join(filter(None, (sentence, finding.sentence)))
         where = finding.where or where
     wrong(cause, expected=expected, found=found, where=where,
           gdb=gdb or "break syscall_entry")
