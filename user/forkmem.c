@@ -62,7 +62,7 @@ static void check_parent_first(void)
 
 	find_places(places, &on_stack);
 	set_all(places, 100);
-	pid = fork();
+	pid = fork_or_exit();
 	if (pid == 0) {
 		await(to_child);
 		exit(!all_are(places, 100));
@@ -80,7 +80,7 @@ static void check_child_first(void)
 
 	find_places(places, &on_stack);
 	set_all(places, 300);
-	pid = fork();
+	pid = fork_or_exit();
 	if (pid == 0) {
 		set_all(places, 400);
 		tell(to_parent);
@@ -103,12 +103,12 @@ static void check_three(void)
 
 	find_places(places, &on_stack);
 	set_all(places, 600);
-	first = fork();
+	first = fork_or_exit();
 	if (first == 0) {
 		await(to_child);
 		exit(!all_are(places, 600));
 	}
-	second = fork();
+	second = fork_or_exit();
 	if (second == 0) {
 		set_all(places, 700);
 		exit(!all_are(places, 700));
@@ -130,7 +130,7 @@ static void check_kernel_writes(void)
 
 	pipe(fds);
 	write(fds[1], "the child's", 12);
-	pid = fork();
+	pid = fork_or_exit();
 	if (pid == 0) {
 		read(fds[0], text, sizeof(text));
 		exit(strcmp(text, "the child's") != 0);

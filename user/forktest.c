@@ -22,7 +22,7 @@ static bool fork_with_patterns(const char *who)
 
 	registers_fill_call(random_next(&seed), SYS_fork, NULL, 0);
 	registers_call();
-	if (registers_after.rax == 0)
+	if (forked_or_exit((long)registers_after.rax) == 0)
 		exit(registers_report_call("the child") != 0);
 	right = registers_report_call(who) == 0;
 	return child_is_right((long)registers_after.rax) && right;
@@ -53,7 +53,7 @@ static void check_numbers(void)
 	int fds[2];
 
 	pipe(fds);
-	child = fork();
+	child = fork_or_exit();
 	if (child == 0) {
 		long mine[] = { getpid(), getppid() };
 
@@ -92,7 +92,7 @@ __attribute__((noinline)) static long sum_over_fork(long n, long *pid)
 	long below;
 
 	if (n == 0) {
-		*pid = fork();
+		*pid = fork_or_exit();
 		return 0;
 	}
 	below = sum_over_fork(n - 1, pid);

@@ -22,7 +22,7 @@ static long grow_child(unsigned long levels, int n)
 
 	if (pipe(fds) < 0)
 		return 0;
-	pid = fork();
+	pid = fork_or_exit();
 	if (pid == 0) {
 		size_t length = strlen(name);
 

@@ -44,7 +44,7 @@ static void check_statuses(void)
 
 static long fork_exit(int status)
 {
-	long pid = fork();
+	long pid = fork_or_exit();
 
 	if (pid == 0)
 		exit(status);
@@ -96,7 +96,7 @@ static void check_waiting(void)
 	long pid;
 
 	pipe(fds);
-	pid = fork();
+	pid = fork_or_exit();
 	if (pid == 0) {
 		read(fds[0], &c, 1);
 		exit(3);
@@ -119,7 +119,7 @@ static void check_waiting(void)
  * its parent change, and tells the new one's. */
 static void make_orphan(int say)
 {
-	long parent = getpid(), pid = fork();
+	long parent = getpid(), pid = fork_or_exit();
 
 	if (pid == 0) {
 		while (getppid() == parent)
@@ -138,7 +138,7 @@ static void check_orphan(void)
 	int fds[2];
 
 	pipe(fds);
-	child = fork();
+	child = fork_or_exit();
 	if (child == 0)
 		make_orphan(fds[1]);
 	check_equal("the child of a parent that ends", wait_for(child), 0);
@@ -194,7 +194,7 @@ int main(int argc, char **argv)
 	if (getpid() != 1)
 		return run((long)times);
 	/* Process 1 gets all orphans, so it lets a child do the test. */
-	child = fork();
+	child = fork_or_exit();
 	if (child == 0)
 		exit(run((long)times));
 	while (wait4(-1, &status, 0, NULL) != child)

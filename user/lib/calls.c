@@ -165,6 +165,21 @@ long wait_for(long pid)
 	return result < 0 ? result : status;
 }
 
+long forked_or_exit(long result)
+{
+	if (result < 0) {
+		printf("%s: fork makes no process: %s%s\n", program_name,
+		       error_text(result), result == -ENOSYS ? " (lab 5)" : "");
+		exit(1);
+	}
+	return result;
+}
+
+long fork_or_exit(void)
+{
+	return forked_or_exit(fork());
+}
+
 long run_child(int (*body)(long), long argument)
 {
 	long pid = fork();

@@ -60,6 +60,11 @@ unsigned long free_pages(void);  /* in the whole machine */
 bool on_threshold(void);         /* else: on a Linux host */
 long write_all(int fd, const void *buffer, size_t size);
 
+/* fork, for who cannot go on without a child: where it fails, says why and ends
+ * the process with status 1. The other does so for a result of fork's. */
+long fork_or_exit(void);
+long forked_or_exit(long result);
+
 /* Let a child run body(argument) and exit with its result; wait for it. What
  * comes back is its status, or the error of fork. */
 long run_child(int (*body)(long), long argument);
