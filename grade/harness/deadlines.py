@@ -13,6 +13,8 @@ SCALE: float = float(os.environ.get("DEADLINE_SCALE", "1"))
 RUN: float = 120 * SCALE
 # One probe on a submission's kernel: where a hang is found out.
 PROBE: float = 5 * SCALE
+# One test of a submission, whatever it does.
+TEST: float = 45 * SCALE
 # A run that is meant to be long: the leak tests, a million random calls.
 LONG_RUN: float = 1200 * SCALE
 # The answer of a debugger's stub or of QEMU's monitor.

@@ -24,6 +24,9 @@ SIGTRAP = 5
 KERNEL_CS = 0x08
 KERNEL_SS = 0x10
 
+# How often a machine that runs is looked at, in seconds.
+WATCH_INTERVAL = 0.25
+
 RDMSR = bytes([0x0F, 0x32])
 
 
@@ -70,6 +73,10 @@ class Gdb:
         self._ack = True
         # How long the machine may run until it stops, in seconds, unless said.
         self.patience: float = deadlines.RUN
+        # Told when such a wait begins, and asked at times while it lasts: more
+        # seconds to give it, 0 to go on as it is, or less to give up.
+        self.on_begin: Callable[[float], None] = lambda seconds: None
+        self.on_wait: Optional[Callable[[], float]] = None
         # A machine that ran says first that it has stopped: see ask().
         supported = self.ask("qSupported:multiprocess+;vContSupported+")
         if "QStartNoAckMode+" in supported:
@@ -192,7 +199,9 @@ class Gdb:
 
     def wait(self, deadline: Optional[float] = None) -> Stop:
         """Waits for the stop, `deadline` seconds at most (GdbTimeout)."""
-        return self._stop(deadline or self.patience)
+        seconds = deadline or self.patience
+        self.on_begin(seconds)
+        return self._stop(seconds)
 
     def cont(self, deadline: Optional[float] = None) -> Stop:
         """Runs to the next breakpoint or watchpoint."""
@@ -338,10 +347,12 @@ class Gdb:
             remaining = until - time.monotonic()
             if remaining <= 0:
                 raise GdbTimeout("no answer from the machine before the deadline")
-            self._socket.settimeout(remaining)
+            self._socket.settimeout(min(remaining, WATCH_INTERVAL))
             try:
                 data = self._socket.recv(65536)
             except socket.timeout:
+                if self.on_wait is not None:
+                    until += self.on_wait()
                 continue
             except OSError:
                 data = b""

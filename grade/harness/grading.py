@@ -26,7 +26,10 @@ import os
 import random
 import re
 import shutil
+import signal
+import subprocess
 import tempfile
+import threading
 import time
 import zlib
 from pathlib import Path
@@ -35,13 +38,20 @@ from typing import Any, Callable, Iterator, Mapping, NoReturn, Optional, TypeVar
 import pytest
 
 from . import deadlines, postmortem, probes
-from .gdb_remote import KERNEL_CS, KERNEL_SS, Gdb, GdbError, GdbTimeout, MachineGone
+from .gdb_remote import (KERNEL_CS, KERNEL_SS, WATCH_INTERVAL, Gdb, GdbTimeout,
+                         MachineGone)
 from .qemu import KERNEL, Machine, MachineError, Result, STATUS_FAULT, STATUS_PANIC
 from .symbols import Symbols
 
 SEED_VARIABLE = "THRESHOLD_GRADE_SEED"
-# How much of a console a result keeps, in characters.
+# How much of a console a result keeps, in characters, and how much a machine may
+# print, in bytes.
 CONSOLE_LIMIT = 4000
+OUTPUT_LIMIT = 256 << 10
+# A machine hangs when QEMU has computed for this part of its time. When QEMU
+# could compute too little it gets more time: this many times as much at most.
+HUNG_SHARE = 0.6
+MORE_PATIENCE = 3
 
 Test = TypeVar("Test", bound=Callable[..., None])
 
@@ -113,39 +123,85 @@ def _probe_symbols(program: Path) -> Symbols:
 # ---- the machine of a test --------------------------------------------------
 
 class LabMachine(Machine):
-    """A machine of the submission's kernel. Each wait has a deadline of its
-    own, and before QEMU is killed for one its state is kept."""
+    """A machine of the submission's kernel. Each wait has a deadline of its own.
+
+    A wait ends early if the CPU is halted for good, or if QEMU has computed for
+    most of the time that it had; it is prolonged if this machine is so busy that
+    QEMU could not compute. Before QEMU is killed its state is kept.
+    """
 
     def __init__(self, init: Optional[str], **options: Any) -> None:
         self.patience: float = options.get("deadline") or deadlines.PROBE
-        self.state: Optional[str] = None
+        self.state: Optional[postmortem.State] = None
         self.started_as = dict(options, init=init)
+        # Of the present wait: its beginning, how long it may last, QEMU's CPU
+        # time then, and how much longer it may last by now.
+        self._begun = self._allowed = self._computed = self._given = 0.0
         options.setdefault("monitor", True)
         super().__init__(init, **options)
+        self._output_limit = OUTPUT_LIMIT
 
     def gdb(self) -> Gdb:
-        first = self._gdb is None
-        if first:
-            self._prolong()
-        gdb = super().gdb()
-        if first:
+        if self._gdb is None:
+            self._begin()
+            gdb = super().gdb()
             gdb.patience = self.patience
-        return gdb
+            gdb.on_begin = self._begin
+            gdb.on_wait = self._watch
+        return super().gdb()
 
     def expect(self, pattern: str) -> re.Match[str]:
-        self._prolong()
+        self._begin()
         return super().expect(pattern)
 
     def wait(self) -> Result:
-        self._prolong()
+        self._begin()
+        while self.is_running:
+            remaining = self._deadline - time.monotonic()
+            try:
+                self._process.wait(max(0.0, min(remaining, WATCH_INTERVAL)))
+            except subprocess.TimeoutExpired:
+                self._deadline += self._watch()
+                if time.monotonic() >= self._deadline:
+                    break
         return super().wait()
 
-    def _prolong(self) -> None:
-        self._deadline = max(self._deadline, time.monotonic() + self.patience)
+    def _begin(self, seconds: Optional[float] = None) -> None:
+        """Another wait begins, of some seconds."""
+        self._begun = time.monotonic()
+        self._allowed = seconds or self.patience
+        self._deadline = self._begun + self._allowed
+        self._computed = self._cpu_seconds()
+        self._given = 0.0
+
+    def _watch(self) -> float:
+        """Seconds by which the present wait becomes longer, or shorter."""
+        waited = time.monotonic() - self._begun
+        state = postmortem.state_of(self)
+        if state is not None and state.is_dead:
+            return -1e6
+        computed = self._cpu_seconds() - self._computed
+        if computed > HUNG_SHARE * self._allowed:
+            return -1e6
+        halted = state is not None and state.halted
+        if (waited + WATCH_INTERVAL > self._allowed + self._given and not halted
+                and self._given < MORE_PATIENCE * self._allowed):
+            self._given += self._allowed / 2
+            return self._allowed / 2
+        return 0.0
+
+    def _cpu_seconds(self) -> float:
+        """CPU time that QEMU has used so far."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2]
+            user, system = fields.split()[11:13]
+            return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        except (OSError, ValueError):
+            return 0.0
 
     def _stop(self, reason: str) -> None:
-        if self.state is None:
-            self.state = postmortem.registers_of(self)
+        if self.state is None and threading.current_thread() is not self._reader:
+            self.state = postmortem.state_of(self, stop=True)
         super()._stop(reason)
 
 
@@ -346,6 +402,21 @@ def lab(request: pytest.FixtureRequest, _submission: tuple[Path, Symbols]
         yield made
     finally:
         made.close()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """No test of a lab lasts longer than deadlines.TEST."""
+    def late(*_: object) -> NoReturn:
+        raise GdbTimeout("the test did not come to its end")
+
+    if _lab_of(item):
+        before = signal.signal(signal.SIGALRM, late)
+        signal.setitimer(signal.ITIMER_REAL, deadlines.TEST)
+    yield
+    if _lab_of(item):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.hookimpl(hookwrapper=True)

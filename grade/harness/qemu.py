@@ -139,6 +139,7 @@ class Machine:
     ) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="threshold-"))
         self._output = bytearray()
+        self._output_limit = OUTPUT_LIMIT
         self._changed = threading.Condition()
         self._finished = False
         self._stopped: Optional[str] = None
@@ -189,6 +190,11 @@ class Machine:
     def pid(self) -> int:
         """QEMU's process id."""
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Is QEMU still there?"""
+        return self._process.poll() is None
 
     @property
     def gdb_socket(self) -> Path:
@@ -322,8 +328,10 @@ class Machine:
                 self._changed.notify_all()
             if not data:
                 return
-            if len(self._output) > OUTPUT_LIMIT:
-                self._stop(f"printed more than {OUTPUT_LIMIT >> 20} MB; stopped")
+            if len(self._output) > self._output_limit:
+                self._stop(f"printed more than {self._output_limit >> 10} KB "
+                           "and was stopped")
+                return
 
 
 class _Monitor:
