@@ -20,6 +20,8 @@ from .segments import Descriptor, Flaw, Tss
 PROBE = "probe_ring3"
 TIMER = 0x20
 DOUBLE_FAULT = 8
+# What struct trap_frame has below the vector: the general registers but RSP.
+TRAP_SAVED = 15 * 8
 # An address of the kernel's half where nothing is ever mapped.
 NOWHERE = 0xFFFFE00000001000
 
@@ -301,7 +303,7 @@ class Watcher:
                     old = self._note(old, rip)
                     continue
                 if stop.signal != SIGTRAP:
-                    return self._dead(rip)
+                    return self.dead()
                 if rip in targets:
                     return Event(REACHED, rip)
                 if rip == handler and traps:
@@ -322,10 +324,11 @@ class Watcher:
             except GdbError:
                 pass
 
-    def _dead(self, rip: int) -> Event:
+    def dead(self) -> Event:
         """A triple fault: the log says what it began with."""
         log = self.log.read_text(errors="replace") if self.log.exists() else ""
         vector, error = segments.first_exception(log) or (DOUBLE_FAULT, 0)
+        rip = self.gdb.register("rip")
         return Event(DEAD, rip, vector, error, self._code(rip))
 
     def _code(self, rip: int) -> bytes:
@@ -370,16 +373,10 @@ class Watcher:
     def trap(self) -> Trap:
         """The frame that trap_handler was just given."""
         frame = self.gdb.register("rdi")
-        size = self.kernel.size_of("trap_frame")
-        data = self.gdb.read(frame, size)
-
-        def field(name: str) -> int:
-            offset = self.kernel.offset_of("trap_frame", name)
-            return int(struct.unpack_from("<Q", data, offset)[0])
-        return Trap(*(field(name) for name in
-                      ("vector", "error", "rip", "cs", "rsp", "ss")),
-                    frame=frame, top=frame + size,
-                    kernel_rsp=self.gdb.read_u64(self.block))
+        words = struct.unpack("<7Q", self.gdb.read(frame + TRAP_SAVED, 56))
+        vector, error, rip, cs, _, rsp, ss = words
+        return Trap(vector, error, rip, cs, rsp, ss, frame, frame + TRAP_SAVED + 56,
+                    self.gdb.read_u64(self.block))
 
     def next_trap(self, vector: int) -> tuple[Event, Optional[Trap]]:
         """Runs to the next entry of trap_handler with this vector; another one

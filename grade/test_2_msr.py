@@ -1,0 +1,518 @@
+"""Lab 2: the model-specific registers, and a user's SYSCALL up to LSTAR.
+
+No test here runs an instruction of the entry stub. Most look at one boot, in
+which init_syscall is stepped and SYSCALL is followed: harness/msrs.py.
+"""
+
+from __future__ import annotations
+
+from typing import Union
+
+import pytest
+
+from harness import msrs, segments
+from harness.gdb_remote import GdbTimeout, MachineGone
+from harness.grading import Lab, Verdict, hint, points, wrong
+from harness.msrs import (
+    EFER, GS_BASE, KERNEL_GS_BASE, LMA, LME, LSTAR, NXE, PROBE, SCE, SFMASK, STAR,
+    Arrival, Journey)
+from harness.qemu import MachineError
+from harness.ring3 import DEAD, EXCEPTION, REACHED, Watcher
+
+# The tests that share the boot run in one process, the first one first.
+shared = pytest.mark.xdist_group("msr")
+
+_seen: list[Union[Journey, Verdict]] = []
+
+
+def journey(lab: Lab) -> Journey:
+    """The watched boot; the first test that asks makes it."""
+    first = not _seen
+    if first:
+        try:
+            _seen.append(msrs.watch(lab))
+        except Verdict as verdict:
+            _seen.append(verdict)
+        except (MachineGone, GdbTimeout, MachineError):
+            try:
+                lab.stopped(lab.machines[-1])
+            except Verdict as verdict:
+                _seen.append(verdict)
+    found = _seen[0]
+    if isinstance(found, Journey):
+        return found
+    if first:
+        raise found
+    lab.needs("init_syscall to be reached and to come to its end")
+    raise found
+
+
+def settled(lab: Lab) -> Journey:
+    """The watched boot, if init_syscall came to its end."""
+    seen = journey(lab)
+    lab.needs("init_syscall to come to its end (lab 2)", met=seen.init.kind == REACHED)
+    return seen
+
+
+def swapped(value: int) -> int:
+    """The value with its 32-bit halves exchanged."""
+    return (value >> 32 | value << 32) & (1 << 64) - 1
+
+
+def arrival(lab: Lab, flag: str) -> Arrival:
+    """The SYSCALL with a flag set, which has to have been made in ring 3."""
+    seen = settled(lab)
+    lab.needs("the SYSCALL instruction to be on: EFER.SCE (lab 2)",
+              met=bool(seen.msr[EFER] & SCE))
+    lab.needs("LSTAR to hold syscall_entry (lab 2)",
+              met=seen.msr[LSTAR] == lab.kernel.address("syscall_entry"))
+    lab.needs("ring 3 to be reached (lab 1)",
+              met=seen.ring_3 is not None and seen.ring_3.kind == REACHED)
+    lab.needs("a SYSCALL with other flags to arrive (lab 2)", met=flag in seen.calls)
+    return seen.calls[flag]
+
+
+# ---- the registers ----------------------------------------------------------
+
+@shared
+@points(4)
+@hint("""lab 2's task: five registers, in any order, each by WRMSR. A fault here ends
+    in a triple fault, because the IDT is not there yet; a page fault right behind
+    the write of EFER means that a bit it held is gone.""")
+def test_init_syscall_writes_its_registers_and_returns(lab: Lab) -> None:
+    seen = journey(lab)
+    if not seen.writes:
+        wrong("init_syscall comes to its end without a WRMSR: SYSCALL stays off",
+              expected="EFER, STAR, LSTAR, SFMASK and KERNEL_GS_BASE", found="none",
+              where=lab.place("init_syscall"), gdb="msr")
+    if seen.init.kind == REACHED:
+        return
+    if seen.init.verdict is not None:
+        raise seen.init.verdict
+    last = seen.writes[-1]
+    name = msrs.NAMES.get(last.msr, f"{last.msr:#x}")
+    what = segments.exception_text(seen.init.vector, seen.init.error)
+    cause = (f"init_syscall ended in a triple fault: {what}, right behind the WRMSR of "
+             f"{last.value:#x} to {name}")
+    if seen.init.code[:2] == msrs.WRMSR and last.msr not in msrs.NAMES:
+        cause = (f"init_syscall ended in a triple fault: WRMSR to {last.msr:#x}, which is "
+                 "no register of this CPU")
+    else:
+        lost = lost_bits(seen)
+        if lost:
+            cause += f": EFER lost {lost}"
+    wrong(cause, where=seen.where(last.msr), gdb="break init_syscall")
+
+
+def lost_bits(seen: Journey) -> str:
+    """The bits of EFER that the kernel needs and that are not set."""
+    return " and ".join(name for name, bit in
+                        (("LME", LME), ("LMA", LMA), ("NXE", NXE))
+                        if not seen.msr.get(EFER, 0) & bit)
+
+
+@shared
+@points(4)
+@hint("""while EFER.SCE is 0, SYSCALL is no instruction at all: ring 3 gets #UD, and
+    the kernel says so.""")
+def test_efer_turns_syscall_on(lab: Lab) -> None:
+    seen = journey(lab)
+    efer = seen.msr.get(EFER, 0)
+    if efer & SCE:
+        return
+    if efer & LME == 0 and seen.last_write(EFER):
+        lab.needs("EFER to keep its other bits (lab 2)")
+    cause = "EFER.SCE (bit 0) is 0: a user's SYSCALL raises #UD"
+    if swapped(efer) & SCE:
+        cause += "; WRMSR takes bits 31:0 from EAX and bits 63:32 from EDX"
+    wrong(cause, expected="SCE = 1", found=f"EFER = {efer:#x}", where=seen.where(EFER),
+          gdb="msr")
+
+
+@shared
+@points(4)
+@hint("""EFER was in use before: boot.S turned long mode and no-execute pages on in
+    it. Read, modify, write.""")
+def test_efer_keeps_long_mode_and_no_execute_pages(lab: Lab) -> None:
+    seen = journey(lab)
+    efer = seen.msr.get(EFER, 0)
+    lab.needs("EFER to be written (lab 2)", met=seen.last_write(EFER) is not None)
+    lost = lost_bits(seen)
+    if not lost:
+        return
+    write = seen.last_write(EFER)
+    assert write is not None
+    cause = (f"EFER lost {lost}: WRMSR replaces the whole register, and "
+             f"{write.value:#x} was written")
+    if swapped(write.value) & SCE:
+        cause += (". The halves are exchanged: bits 31:0 come from EAX, bits 63:32 "
+                  "from EDX")
+    wrong(cause, expected="SCE, LME, LMA and NXE", found=f"EFER = {efer:#x}",
+          where=seen.where(EFER), gdb="msr")
+
+
+@shared
+@points(4)
+@hint("""SYSCALL loads CS from STAR[47:32] and SS from that + 8, without a look at
+    the table.""")
+def test_star_gives_syscall_the_kernels_selectors(lab: Lab) -> None:
+    seen = settled(lab)
+    star = seen.msr[STAR]
+    found = star >> 32 & 0xFFFF
+    if star & 0xFFFFFFFF and star >> 32 == 0:
+        wrong(f"STAR is {star:#x}: bits 63:32 are zero, the selectors stand in the low "
+              "half; WRMSR takes bits 63:32 from EDX", found=star,
+              where=seen.where(STAR), gdb="msr")
+    if found == segments.KERNEL_CS:
+        if star & 0xFFFFFFFF:
+            wrong(f"STAR[31:0] is {star & 0xFFFFFFFF:#x}: those bits are for 32-bit "
+                  "SYSCALL, and long mode leaves them zero", expected=0,
+                  found=star & 0xFFFFFFFF, where=seen.where(STAR), gdb="msr")
+        return
+    if star == 0:
+        cause = "STAR is 0: SYSCALL would load CS 0 and SS 0x8"
+    elif found & ~3 == segments.KERNEL_CS:
+        cause = (f"STAR[47:32] is {found:#x}, with RPL {found & 3}: the kernel's code "
+                 "runs at RPL 0; the CPU clears the bits in CS, and SS is computed "
+                 "from what stands here")
+    elif found & ~3 in (0x20, 0x28) and star >> 48 & ~3 in (0x08, 0x10):
+        cause = (f"STAR[47:32] is {found:#x} and STAR[63:48] is {star >> 48:#x}: the two "
+                 "fields have changed places")
+    else:
+        cause = (f"STAR[47:32] is {found:#x}: SYSCALL loads CS {found & ~3:#x} and SS "
+                 f"{(found & ~3) + 8:#x}")
+    wrong(cause, expected="the kernel's code selector", found=found,
+          where=seen.where(STAR), gdb="msr")
+
+
+@shared
+@points(6)
+@hint("""SYSRET loads SS from STAR[63:48] + 8 and CS from STAR[63:48] + 16. Intel's
+    CPUs OR 3 into both, AMD's only into CS.""")
+def test_star_gives_sysret_the_users_selectors(lab: Lab) -> None:
+    seen = settled(lab)
+    star = seen.msr[STAR]
+    found, low = star >> 48, star >> 32 & 0xFFFF
+    base = segments.USER_DS - 8
+    if found == base | 3:
+        return
+    lab.needs("STAR[47:32] to be the kernel's selector (lab 2)",
+              met=not (found & ~3 in (0x08, 0x10) and low & ~3 in (0x20, 0x28)))
+    if star >> 32 == 0 and star:
+        lab.needs("STAR's selectors to stand in its upper half (lab 2)")
+    loads = f"SYSRET loads CS {(found + 16) | 3:#x} and SS {(found + 8) | 3:#x}"
+    if found == base:
+        cause = (f"STAR[63:48] is {found:#x}, with RPL 0: AMD's CPUs OR 3 only into CS, "
+                 f"so SS would be {found + 8:#x}; QEMU ORs it into both and hides it")
+    elif found & ~3 == base:
+        cause = f"STAR[63:48] is {found:#x}: its RPL is not ring 3's"
+    elif star == 0:
+        cause = f"STAR is 0: {loads}"
+    else:
+        cause = (f"STAR[63:48] is {found:#x}: {loads}. It is a base: not a selector that "
+                 "is loaded, but 8 less than SS and 16 less than CS")
+    wrong(cause, expected="8 less than user data, with RPL 3", found=found,
+          where=seen.where(STAR), gdb="msr")
+
+
+@shared
+@points(2)
+@hint("the same two fields, seen by the CPU: STAR[63:48] + 16 and + 8.")
+def test_sysret_lands_on_the_users_segments(lab: Lab) -> None:
+    seen = settled(lab)
+    lab.needs("the SYSCALL and SYSRET instructions to be on: EFER.SCE (lab 2)",
+              met=seen.sysret is not None)
+    assert seen.sysret is not None
+    expected = segments.USER_CS | 3, segments.USER_DS | 3
+    if seen.sysret != expected:
+        wrong(f"A SYSRET, executed by the machine with this STAR, loaded CS "
+              f"{seen.sysret[0]:#x} and SS {seen.sysret[1]:#x}: STAR[63:48] is "
+              f"{seen.msr[STAR] >> 48:#x}, and the next interrupt's IRETQ would refuse "
+              "them", expected=f"CS {expected[0]:#x}, SS {expected[1]:#x}",
+              found=f"CS {seen.sysret[0]:#x}, SS {seen.sysret[1]:#x}",
+              where=seen.where(STAR), gdb="msr")
+
+
+@shared
+@points(6)
+@hint("SYSCALL jumps to the address in LSTAR, all 64 bits of it, and to nothing else.")
+def test_lstar_holds_syscall_entry(lab: Lab) -> None:
+    seen = settled(lab)
+    found, entry = seen.msr[LSTAR], lab.kernel.address("syscall_entry")
+    if found == entry:
+        return
+    write = seen.last_write(LSTAR)
+    if write is None:
+        cause = "LSTAR was never written: SYSCALL would jump to address 0 in ring 0"
+    elif found == entry & 0xFFFFFFFF:
+        cause = ("LSTAR lost its upper half: bits 63:32 of the address come from EDX, "
+                 "and the kernel lies in the highest 2 GB")
+    elif found == swapped(entry):
+        cause = ("LSTAR's halves are exchanged: WRMSR takes bits 31:0 from EAX and bits "
+                 "63:32 from EDX")
+    elif entry < found < entry + 16:
+        cause = f"LSTAR points {found - entry} bytes behind syscall_entry"
+    elif lab.kernel.address("kernel_start") <= found < lab.kernel.address("text_end"):
+        name = lab.kernel.name_at(found)
+        cause = (f"LSTAR points to {name}, not to syscall_entry: it would run on the "
+                 "user's stack, and no code but the stub can return by SYSRET")
+    else:
+        cause = f"LSTAR is {found:#x}, which is not syscall_entry"
+    wrong(cause, expected=entry, found=found, where=seen.where(LSTAR), gdb="msr")
+
+
+MUST_CLEAR = {
+    "TF": (1 << 8, "a single step would raise #DB at the stub's first instruction, in "
+                   "ring 0 on the user's stack"),
+    "IF": (1 << 9, "an interrupt would push its frame at the user's RSP, in ring 0"),
+    "DF": (1 << 10, "C code would copy backwards (QEMU clears DF itself and hides it)"),
+    "IOPL": (3 << 12, "the kernel would run with the user's I/O privilege"),
+    "NT": (1 << 14, "the kernel's next IRETQ would raise #GP"),
+    "AC": (1 << 18, "SMAP would be lifted in the kernel"),
+}
+
+
+@shared
+@points(6)
+@hint("""SYSCALL clears the flags whose bits are SET in SFMASK. Ask of each flag: may a
+    user set it, and may the kernel begin with it?""")
+def test_sfmask_names_every_flag_that_the_user_may_have_set(lab: Lab) -> None:
+    seen = settled(lab)
+    mask = seen.msr[SFMASK]
+    missing = {name: why for name, (bits, why) in MUST_CLEAR.items()
+               if mask & bits != bits}
+    if not missing:
+        return
+    first = next(iter(missing))
+    names = ", ".join(missing)
+    if seen.last_write(SFMASK) is None or mask == 0:
+        cause = (f"SFMASK is 0: SYSCALL clears no flag, and the kernel starts with the "
+                 f"user's IF: {MUST_CLEAR['IF'][1]}")
+    elif list(missing) == ["IF"] and mask >> 10 & 0xFFF == 0xFFF or \
+            mask & 0xFFFFFFFF in (0xFFFFFFFF & ~0x200, 0xFFFFFFFF & ~0x47700):
+        cause = (f"SFMASK is {mask:#x}, inverted: a set bit is a flag to clear, so this "
+                 f"one leaves {names} on: {missing[first]}")
+    else:
+        cause = f"SFMASK lacks {names}: {missing[first]}"
+    wrong(cause, expected="TF, IF, DF, IOPL, NT and AC, or more", found=mask,
+          where=seen.where(SFMASK), gdb="msr")
+
+
+@shared
+@points(4)
+@hint("""the kernel finds its block only through KERNEL_GS_BASE: the first SWAPGS
+    exchanges it with GS_BASE.""")
+def test_kernel_gs_base_is_this_cpus_block(lab: Lab) -> None:
+    seen = settled(lab)
+    found, block = seen.msr[KERNEL_GS_BASE], lab.kernel.address("per_cpu")
+    if found == block:
+        return
+    if seen.msr[GS_BASE] == block and seen.last_write(GS_BASE):
+        cause = ("GS_BASE (0xc0000101) was written instead of KERNEL_GS_BASE "
+                 "(0xc0000102): the first SWAPGS takes the block away")
+        where = seen.where(GS_BASE)
+    elif seen.msr[GS_BASE] == block:
+        cause = ("The block is in GS_BASE, not in KERNEL_GS_BASE, when init_syscall "
+                 "returns: a SWAPGS has already exchanged them, and main() does that")
+        where = seen.where(KERNEL_GS_BASE)
+    else:
+        where = seen.where(KERNEL_GS_BASE)
+        if seen.last_write(KERNEL_GS_BASE) is None:
+            cause = ("KERNEL_GS_BASE was never written: after SWAPGS the stub would read "
+                     "its stack pointer at address 0")
+        elif found == block & 0xFFFFFFFF:
+            cause = ("KERNEL_GS_BASE lost its upper half: bits 63:32 of the address come "
+                     "from EDX")
+        elif found == swapped(block):
+            cause = "KERNEL_GS_BASE's halves are exchanged: bits 31:0 come from EAX"
+        elif lab.kernel.address("kernel_start") <= found < lab.kernel.address("kernel_end"):
+            cause = (f"KERNEL_GS_BASE is {found:#x}, {found - block:+#x} bytes from the "
+                     "block: the stub would take another word for its stack pointer")
+        else:
+            cause = f"KERNEL_GS_BASE is {found:#x}, which is not this CPU's block"
+    wrong(cause, expected=block, found=found, where=where, gdb="msr")
+
+
+@shared
+@points(4)
+@hint("""main() executes one SWAPGS after init_syscall. From there on the kernel's C
+    runs with GS_BASE at the block; a second SWAPGS, or a move to GS, undoes it.""")
+def test_the_kernel_runs_with_gs_at_its_block(lab: Lab) -> None:
+    seen = settled(lab)
+    block = lab.kernel.address("per_cpu")
+    lab.needs("KERNEL_GS_BASE to be this CPU's block (lab 2)",
+              met=block in (seen.msr[KERNEL_GS_BASE], seen.kernel_gs))
+    if seen.kernel_gs != block:
+        found = 0 if seen.kernel_gs is None else seen.kernel_gs
+        wrong("GS_BASE is not the block when main() goes on after init_syscall: a move "
+              "to GS has cleared it, or there was one SWAPGS too many", expected=block,
+              found=found, where=lab.place("main"), gdb="msr")
+
+
+# ---- ring 3 and SYSCALL -----------------------------------------------------
+
+@shared
+@points(4)
+@hint("""in ring 3 the two bases stand the other way round: GS_BASE is the user's, and
+    KERNEL_GS_BASE waits for SWAPGS.""")
+def test_ring_3_has_its_own_gs_and_the_block_waits_in_kernel_gs_base(lab: Lab) -> None:
+    seen = settled(lab)
+    block = lab.kernel.address("per_cpu")
+    lab.needs("GS_BASE to be the block in the kernel (lab 2)", met=seen.kernel_gs == block)
+    lab.needs("ring 3 to be reached (lab 1)",
+              met=seen.ring_3 is not None and seen.ring_3.kind == REACHED)
+    base, kernel_base = seen.gs_in_ring_3
+    if base == block or base >= 1 << 63:
+        wrong("GS_BASE holds an address of the kernel's while ring 3 runs", expected=0,
+              found=base, where=seen.where(KERNEL_GS_BASE), gdb="msr")
+    if kernel_base != block:
+        wrong("KERNEL_GS_BASE is not the block while ring 3 runs: the stub's SWAPGS "
+              "would not find it", expected=block, found=kernel_base,
+              where=seen.where(KERNEL_GS_BASE), gdb="msr")
+
+
+@shared
+@points(6)
+@hint("""SYSCALL: RIP from LSTAR, the old one in RCX; RFLAGS in R11; CS and SS from
+    STAR; RSP and GS as the user left them.""")
+def test_a_users_syscall_arrives_at_the_entry_in_ring_0(lab: Lab) -> None:
+    call = arrival(lab, "IF")
+    if not call.registers:
+        if call.event.verdict is not None:
+            raise call.event.verdict
+        if call.event.kind == EXCEPTION and call.event.vector >= 32:
+            wrong("An interrupt came at the stub's first instruction: SFMASK lacks IF, "
+                  "and SYSCALL did not clear it",
+                  where=journey(lab).where(SFMASK), gdb="msr")
+        what = segments.exception_text(call.event.vector, call.event.error)
+        wrong(f"A user's SYSCALL ended in {what} at {call.event.rip:#x} before the first "
+              "instruction of the stub", where=journey(lab).where(LSTAR), gdb="msr")
+    found, probe = call.registers, lab.probe(PROBE)
+    expected = {
+        "cs": segments.KERNEL_CS, "ss": segments.KERNEL_DS,
+        "rcx": probe.address("msr_next"), "rsp": call.before["rsp"],
+        "gs_base": call.before["gs_base"]}
+    for name, value in expected.items():
+        if found[name] != value:
+            source = {"cs": ": it comes from STAR[47:32]", "ss": ": it is STAR[47:32] + 8"}
+            wrong(f"{name.upper()} is {found[name]:#x} at the stub's first instruction"
+                  + source.get(name, ""), expected=value, found=found[name],
+                  where=journey(lab).where(STAR), gdb="break syscall_entry")
+
+
+@shared
+@points(2)
+@hint("""the stub takes its stack from the first word of the block; set_kernel_stack
+    keeps it equal to the TSS's RSP0.""")
+def test_the_block_names_the_stack_of_the_process(lab: Lab) -> None:
+    call = arrival(lab, "IF")
+    lab.needs("a user's SYSCALL to arrive (lab 2)", met=bool(call.registers))
+    lab.needs("KERNEL_GS_BASE to be this CPU's block (lab 2)",
+              met=call.registers["k_gs_base"] == lab.kernel.address("per_cpu"))
+    top = call.kernel_rsp
+    if top is None or top != call.rsp0:
+        wrong("kernel_rsp, the word at the block's start, is not the top of the current "
+              "process's kernel stack: two processes would share one",
+              expected=call.rsp0, found=top, where=lab.place("set_kernel_stack"),
+              gdb="percpu")
+    if top % 16:
+        wrong("kernel_rsp is not a multiple of 16", found=top,
+              where=lab.place("set_kernel_stack"), gdb="percpu")
+
+
+def starts_without(lab: Lab, flag: str) -> None:
+    """Checks that a flag that the user had set is clear at the first instruction."""
+    seen, call = settled(lab), arrival(lab, flag)
+    where = seen.where(SFMASK)
+    if call.registers:
+        if call.registers["eflags"] & msrs.FLAGS[flag]:
+            wrong(f"{flag} is set at the stub's first instruction: the user had set it, "
+                  f"and SFMASK does not name it. {MUST_CLEAR[flag][1].capitalize()}",
+                  expected=f"{flag} = 0", found=f"RFLAGS = {call.registers['eflags']:#x}",
+                  where=where, gdb="break syscall_entry")
+        return
+    if flag == "TF" and call.event.kind == EXCEPTION and call.event.vector == 1:
+        assert call.trap is not None
+        wrong("The user's single step followed it into the kernel: SFMASK lacks TF, and "
+              f"#DB came in ring 0 at {lab.kernel.name_at(call.event.rip)} with RSP "
+              f"{call.trap['rsp']:#x}, the user's", expected="TF = 0", found="#DB",
+              where=where, gdb="break syscall_entry")
+    if call.event.kind == EXCEPTION and call.event.vector >= 32:
+        wrong("An interrupt came at the stub's first instruction, in ring 0 on the user's "
+              "stack: SFMASK lacks IF", expected="IF = 0", found="an interrupt",
+              where=where, gdb="break syscall_entry")
+    if call.event.verdict is not None:
+        raise call.event.verdict
+    what = segments.exception_text(call.event.vector, call.event.error)
+    wrong(f"A SYSCALL with {flag} set ended in {what} at {call.event.rip:#x} before the "
+          "first instruction of the stub", where=where, gdb="break syscall_entry")
+
+
+@shared
+@points(4)
+@hint("""IF: until the stub has changed stacks, RSP is the user's, and an interrupt in
+    ring 0 changes no stack.""")
+def test_interrupts_are_off_when_the_stub_begins(lab: Lab) -> None:
+    starts_without(lab, "IF")
+
+
+@shared
+@points(4)
+@hint("TF: whoever single-steps over a SYSCALL must not step the kernel.")
+def test_a_users_single_step_does_not_follow_it_into_the_kernel(lab: Lab) -> None:
+    starts_without(lab, "TF")
+
+
+@shared
+@points(2)
+@hint("NT, which any user may set by POPF, makes IRETQ raise #GP.")
+def test_nt_stays_with_the_user(lab: Lab) -> None:
+    starts_without(lab, "NT")
+
+
+@shared
+@points(2)
+@hint("AC, which any user may set by POPF, lifts SMAP in ring 0.")
+def test_ac_stays_with_the_user(lab: Lab) -> None:
+    starts_without(lab, "AC")
+
+
+@shared
+@points(2)
+@hint("""C expects DF clear. QEMU clears it in any case, so this says little without
+    the test of SFMASK.""")
+def test_df_stays_with_the_user(lab: Lab) -> None:
+    starts_without(lab, "DF")
+
+
+@points(2)
+@hint("""without EFER.NXE bit 63 of a page's entry is reserved: every access to such a
+    page faults, with bit 3 of the error code set.""")
+def test_no_execute_pages_still_work_with_syscall_on(lab: Lab) -> None:
+    watcher = Watcher(lab, f"/bin/{PROBE}")
+    gdb, probe = watcher.gdb, lab.probe(PROBE)
+    event = watcher.advance(probe.address("msr_spin"), traps=False)
+    lab.needs("ring 3 to be reached (labs 1 and 2)", met=event.kind == REACHED)
+    lab.needs("the SYSCALL instruction to be on: EFER.SCE (lab 2)",
+              met=bool(gdb.register("efer") & SCE))
+    undefined, page_fault = watcher.gate(6), watcher.gate(14)
+    gdb.set_register("rip", probe.address("msr_stack"))
+    for _ in range(8):
+        event = watcher.advance(undefined, page_fault, traps=False)
+        if event.kind != REACHED:
+            wrong("A jump to the stack ended in "
+                  + ("a triple fault" if event.kind == DEAD else "no fault")
+                  + ", not in a page fault of ring 3", gdb="msr")
+        error, rip, _ = watcher.pushed(error_code=event.rip == page_fault)
+        if event.rip == page_fault and error & 1 == 0:
+            gdb.step()  # a page that was not there yet
+            continue
+        if event.rip == page_fault and error & 0x19 == 0x11:
+            return
+        if event.rip == page_fault and error & 8:
+            wrong("A page fault says that bit 63 of a page's entry is reserved: EFER.NXE "
+                  "is 0", expected="a fault of an instruction fetch",
+                  found=f"error code {error:#x}", gdb="msr")
+        wrong(f"Ring 3 executed code on its stack, at {rip:#x}: no-execute pages are off",
+              expected="#PF", found="#UD of the code on the stack", gdb="msr")
+    wrong("A jump to the stack raised page faults without end", gdb="msr")
