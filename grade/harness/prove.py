@@ -274,12 +274,17 @@ class Run:
         self.interrupts_by: Optional[int] = None  # the sti, or the call
         self.shadow = False  # the instruction behind sti is not interrupted
         self.direction = False  # DF
+        self.user_memory = False  # AC, which lifts SMAP
+        self.first_sti: Optional[int] = None  # before the call,
+        self.saved_before: set[int] = set()  # and who ran before it
+        self.ran: set[int] = set()
         self.findings: dict[str, Finding] = {}  # by kind, in order
         self.steps = 0
         self.swaps: list[int] = []
         self.called: Optional[int] = None  # the call of syscall_handler
         self.words: dict[str, int] = {}  # register -> distance from the top
         self.writers: dict[str, Optional[int]] = {}  # and who pushed it
+        self.nearly: dict[str, Cell] = {}  # what is not quite a register's value
         self.stack_at_exit: Optional[Value] = None  # RSP at syscall_exit
         self.first_pop: Optional[int] = None  # after the call, with IF on
         self.cli_after: Optional[int] = None  # a cli behind that pop
@@ -419,9 +424,11 @@ class Run:
                 raise self.undecided("an address of two unknowns")
             self.check_gs(address.offset)
             if address.offset == KERNEL_RSP and value != STACK:
-                self.find("per cpu", f"{self.code.at(self.rip)} overwrites "
-                          f"kernel_rsp (gs:{KERNEL_RSP}) with {value}: the user's "
-                          f"RSP belongs to gs:{USER_RSP}")
+                text = (f"{self.code.at(self.rip)} overwrites kernel_rsp "
+                        f"(gs:{KERNEL_RSP}) with {value}")
+                if value == entry("rsp"):
+                    text += f": the user's RSP belongs to gs:{USER_RSP}"
+                self.find("per cpu", text)
             elif address.offset not in (KERNEL_RSP, USER_RSP):
                 self.find("per cpu", f"{self.code.at(self.rip)} writes to "
                           f"gs:{address.offset}, which is not the stub's")
@@ -525,6 +532,7 @@ class Run:
             instruction = self.code.decode(self.rip)
             self.may_be_interrupted()
             self.steps += 1
+            self.ran.add(self.rip)
             self.step(instruction)
 
     def step(self, i: capstone.CsInsn) -> None:
@@ -537,7 +545,7 @@ class Run:
     def do_nop(self, i: capstone.CsInsn) -> None:
         pass
 
-    do_endbr64 = do_lfence = do_mfence = do_sfence = do_pause = do_clac = do_nop
+    do_endbr64 = do_lfence = do_mfence = do_sfence = do_pause = do_nop
     do_cmp = do_test = do_nop  # flags only; whoever branches is not followed
 
     def do_swapgs(self, i: capstone.CsInsn) -> None:
@@ -552,12 +560,20 @@ class Run:
     def do_sti(self, i: capstone.CsInsn) -> None:
         self.shadow = not self.interrupts
         self.interrupts, self.interrupts_by = True, self.rip
+        if self.called is None and self.first_sti is None:
+            self.first_sti, self.saved_before = self.rip, set(self.ran)
 
     def do_cld(self, i: capstone.CsInsn) -> None:
         self.direction = False
 
     def do_std(self, i: capstone.CsInsn) -> None:
         self.direction = True
+
+    def do_stac(self, i: capstone.CsInsn) -> None:
+        self.user_memory = True
+
+    def do_clac(self, i: capstone.CsInsn) -> None:
+        self.user_memory = False
 
     def do_push(self, i: capstone.CsInsn) -> None:
         self.push(self.read(i, i.operands[0]))
@@ -572,7 +588,7 @@ class Run:
         self.write(i, i.operands[0], cell.value, cell.writer)
 
     def do_pushfq(self, i: capstone.CsInsn) -> None:
-        self.push(Cell(other("the kernel's RFLAGS, as pushfq found them, ")))
+        self.push(Cell(other("the kernel's RFLAGS")))
 
     def do_popfq(self, i: capstone.CsInsn) -> None:
         value = self.pop().value
@@ -702,8 +718,8 @@ class Run:
         if name == "syscall_handler":
             slot = (kind, symbol, self.rsp.offset)
             self.memory[slot] = Cell(other(
-                "what the handler left in argument 6's slot, which is its own to "
-                "overwrite,"), self.memory.get(slot, Cell(STACK)).writer)
+                "what the handler left in argument 6's slot (which is its own to "
+                "overwrite)"), self.memory.get(slot, Cell(STACK)).writer)
         for register in CALLER_SAVED:
             self.set(register, other(f"what {name} left in {register.upper()}"))
         self.set("rax", RESULT if name == "syscall_handler" else
@@ -719,6 +735,9 @@ class Run:
             self.kernel_gs = True
         if self.direction:
             self.find("direction", f"{self.code.at(self.rip)} calls C with DF set")
+        if self.user_memory:
+            self.find("AC", f"{self.code.at(self.rip)} calls C with AC set, which "
+                      "lifts SMAP")
         if self.rsp.kind != "stack":
             self.find("user stack", f"{self.code.at(self.rip)} calls C while RSP "
                       f"holds {self.rsp}, not the process's kernel stack")
@@ -750,11 +769,20 @@ class Run:
             if register == "r9" and len(places) > 1 and places[0] == self.rsp.offset:
                 del places[0]  # argument 6's copy
             if not places:
+                for key, cell in self.memory.items():
+                    if key[0] == "stack" and cell.value.kind == "entry" and (
+                            cell.value.name == register):
+                        self.nearly[register] = cell
                 continue
             usual = FRAME[register] - 128
             self.words[register] = usual if usual in places else places[-1]
             self.writers[register] = self.memory[
                 self.rsp.kind, self.rsp.name, self.words[register]].writer
+        late = [w for w in self.writers.values() if w not in self.saved_before]
+        if self.first_sti is not None and late:
+            self.find("if", f"{self.code.at(self.first_sti)} turns interrupts on "
+                      f"before the frame is whole: {self.code.at(late[0])} comes "
+                      "behind it", self.first_sti)
 
     def do_ud2(self, i: capstone.CsInsn) -> int:
         if self.steps == 1:
@@ -794,6 +822,8 @@ class Run:
 def part(value: Value, bits: int) -> Value:
     if not value.kind:
         return number(value.offset & (1 << bits) - 1)
+    if value.name.startswith(f"the low {bits} bits"):
+        return value
     return other(f"the low {bits} bits of {value}")
 
 
@@ -953,8 +983,9 @@ def right(proof: Proof) -> str:
         "can come while RSP or GS is the user's or the registers are being "
         "restored; the number and six arguments arrive, the sixth as a copy, with "
         "RSP a multiple of 16; the user's RSP is kept in the process's own frame, "
-        f"whose {len(proof.frame)} words stand where struct syscall_frame has them, "
-        "and syscall_exit restores everything from any such frame")
+        f"which ends {proof.below} bytes below the top of its kernel stack and whose "
+        f"{len(proof.frame)} words stand where struct syscall_frame has them; "
+        "syscall_exit restores everything from any such frame")
 
 
 def follow_tail(main: Run, symbols: Symbols) -> Optional[Run]:
@@ -986,19 +1017,45 @@ def follow_tail(main: Run, symbols: Symbols) -> Optional[Run]:
     return tail
 
 
-def struct_offsets(symbols: Symbols) -> dict[str, int]:
-    """Field -> offset of struct syscall_frame; empty where there is none."""
-    try:
-        symbols.size_of("syscall_frame")
-    except KeyError:
-        return {}
-    offsets = {}
-    for register in GENERAL:
-        try:
-            offsets[register] = symbols.offset_of("syscall_frame", register)
-        except KeyError:
-            pass
-    return offsets
+@dataclasses.dataclass(frozen=True)
+class Struct:
+    """struct syscall_frame as C has it: bytes, field -> offset and size."""
+
+    size: int
+    offsets: dict[str, int]
+    sizes: dict[str, int]
+
+
+def struct_of(symbols: Symbols) -> Optional[Struct]:
+    """struct syscall_frame as the file of get_syscall_frame has it; None where it
+    is not defined."""
+    dwarf = symbols.elf.get_dwarf_info()
+    ranges = dwarf.get_aranges()
+    if "get_syscall_frame" not in symbols or ranges is None:
+        return None
+    unit = ranges.cu_offset_at_addr(symbols.address("get_syscall_frame"))
+    if unit is None:
+        return None
+    for die in dwarf.get_CU_at(unit).get_top_DIE().iter_children():
+        if (die.tag == "DW_TAG_structure_type" and "DW_AT_byte_size" in die.attributes
+                and "DW_AT_name" in die.attributes
+                and die.attributes["DW_AT_name"].value == b"syscall_frame"):
+            break
+    else:
+        return None
+    offsets, sizes = {}, {}
+    for member in die.iter_children():
+        if not {"DW_AT_name", "DW_AT_data_member_location"} <= set(member.attributes):
+            continue
+        name = member.attributes["DW_AT_name"].value.decode()
+        offsets[name] = member.attributes["DW_AT_data_member_location"].value
+        kind = member.get_DIE_from_attribute("DW_AT_type")
+        while "DW_AT_byte_size" not in kind.attributes and (
+                "DW_AT_type" in kind.attributes):
+            kind = kind.get_DIE_from_attribute("DW_AT_type")
+        if "DW_AT_byte_size" in kind.attributes:
+            sizes[name] = kind.attributes["DW_AT_byte_size"].value
+    return Struct(die.attributes["DW_AT_byte_size"].value, offsets, sizes)
 
 
 def missing_words(run: Run) -> list[str]:
@@ -1012,14 +1069,20 @@ def in_order(run: Run) -> list[Finding]:
     missing = missing_words(run)
     if not missing:
         return list(run.findings.values())
-    if missing == ["rsp"]:
+    near = [(register, run.nearly[register]) for register in missing
+            if register in run.nearly]
+    if near:
+        register, cell = near[0]
+        text = (f"the frame has {cell.value} where {entry(register)} belongs: "
+                f"{run.code.at(cell.writer)}")
+    elif missing == ["rsp"]:
         text = ("the user's RSP is not in the frame: in gs:8 the next process "
                 "that makes a call overwrites it")
     else:
         text = ("the frame has no word for "
                 + ", ".join(r.upper() for r in missing)
                 + ": a forked child and get_syscall_frame need all sixteen")
-    finding = Finding(text, run.code.place(run.called))
+    finding = Finding(text, run.code.place(near[0][1].writer if near else run.called))
     found = list(run.findings.items())
     for place, (kind, _) in enumerate(found):
         register = kind.removeprefix("register ")
@@ -1038,13 +1101,9 @@ def check_frame(run: Run, symbols: Symbols) -> list[Finding]:
         return found
     base = min(run.words.values())
     stub = {r: offset - base for r, offset in run.words.items()}
-    struct = struct_offsets(symbols)
-    if stub == struct and symbols.size_of("syscall_frame") == 128:
-        return found
-    if stub == FRAME:
-        if struct:
-            found += struct_findings(stub, struct, symbols)
-        return found
+    struct = struct_of(symbols)
+    if stub == FRAME or struct and all(struct.offsets.get(r) == stub[r] for r in stub):
+        return list(struct_findings(stub, struct)) if struct else found
     for register, offset in FRAME.items():
         if stub[register] != offset:
             here = next((r for r in stub if stub[r] == offset), "nothing")
@@ -1059,25 +1118,30 @@ def check_frame(run: Run, symbols: Symbols) -> list[Finding]:
     return found
 
 
-def struct_findings(stub: dict[str, int], struct: dict[str, int],
-                    symbols: Symbols) -> Iterator[Finding]:
-    """What is wrong with the struct, where the stub is as the contract says."""
-    size = symbols.size_of("syscall_frame")
+def struct_findings(stub: dict[str, int], struct: Struct) -> Iterator[Finding]:
+    """What is wrong with the struct, where the stub is as it must be."""
+    where = "kernel/frame.h"
     for register in FRAME:
-        if register not in struct:
-            yield Finding(f"struct syscall_frame has no field {register}",
-                          "kernel/frame.h", "frame")
+        if register not in struct.offsets:
+            yield Finding(f"struct syscall_frame has no field {register}", where,
+                          "frame")
             return
-        if struct[register] != stub[register]:
-            here = next((r for r in stub if stub[r] == struct[register]), "nothing")
+        offset = struct.offsets[register]
+        if offset != stub[register]:
+            here = next((r for r in stub if stub[r] == offset), "nothing")
             yield Finding(
-                f"struct syscall_frame has {register} at {struct[register]}, where "
-                f"the stub puts {here.upper()}; {register.upper()} is at "
-                f"{stub[register]}", "kernel/frame.h", "frame")
+                f"struct syscall_frame has {register} at {offset}, where the stub "
+                f"puts {here.upper()}; {register.upper()} is at {stub[register]}",
+                where, "frame")
             return
-    if size != 128:
-        yield Finding(f"struct syscall_frame has {size} bytes; the stub's sixteen "
-                      "words are 128", "kernel/frame.h", "frame")
+        if struct.sizes.get(register, 8) != 8:
+            yield Finding(f"struct syscall_frame gives {register} "
+                          f"{struct.sizes[register]} bytes of its eight", where,
+                          "frame")
+            return
+    if struct.size != 128:
+        yield Finding(f"struct syscall_frame has {struct.size} bytes; the stub's "
+                      "sixteen words are 128", where, "frame")
 
 
 def report(proof: Proof) -> str:
