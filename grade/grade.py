@@ -136,7 +136,21 @@ def _grade(options: argparse.Namespace, grade: Record) -> None:
         report.line(test, sys.stdout.isatty())))
     _run_tests(options, kernel, grade["seed"], results)
     grade["tests"] = results.all()
+    _keep_durations(grade["tests"])
     grade["error"] = None if grade["tests"] else _no_tests(options)
+
+
+def _keep_durations(tests: Sequence[Record]) -> None:
+    """So that the next run begins with the longest ones."""
+    path = GRADE.parent / "build/grade/durations.json"
+    try:
+        known = json.loads(path.read_text())
+    except (OSError, ValueError):
+        known = {}
+    known.update({test["name"]: test["seconds"] for test in tests
+                  if test["outcome"] == "pass"})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, known)
 
 
 def _no_tests(options: argparse.Namespace) -> str:
