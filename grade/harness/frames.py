@@ -12,7 +12,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from typing import Any, Iterator, Optional, Sequence
+import time
+from typing import Any, Callable, Iterator, Optional, Sequence
 
 from elftools.dwarf.die import DIE
 
@@ -190,7 +191,7 @@ class Stage:
                         for line in steps)
         options.setdefault("append", "hz=5000")
         # Time counts instructions, so that a slow host changes nothing.
-        options.setdefault("icount", "shift=0,sleep=off")
+        options.setdefault("icount", "shift=0")
         self.machine = lab.machine(init, stopped=True, **options)
         self.gdb = self.machine.gdb()
         self._per_cpu = lab.kernel.address("per_cpu")
@@ -200,44 +201,43 @@ class Stage:
     def run_to(self, place: str, process: Optional[int] = None) -> None:
         """Runs until a kernel function is about to begin, in the named process
         where one is given."""
-        self._run(self.lab.kernel.address(place), process)
+        self.run_to_address(self.lab.kernel.address(place), process)
 
     def run_to_user(self, place: str, process: Optional[int] = None) -> None:
         """Runs until an instruction of the probe is next."""
-        self._run(self.probe.address(place), process)
+        self.run_to_address(self.probe.address(place), process)
 
     def run_to_address(self, address: int, process: Optional[int] = None) -> None:
         """Runs until the instruction at an address is next."""
-        self._run(address, process)
+        self._run(address, lambda: process in (None, self.process))
 
     def interrupt_of_user(self, process: int) -> None:
-        """Runs until the timer interrupts a process in ring 3."""
-        self.gdb.insert_breakpoint(self.lab.kernel.address("trap_handler"))
-        while True:
-            self.gdb.cont()
-            frame = self.gdb.register("rdi")
-            if self.process == process and not self.gdb.read_u64(
-                    frame + TRAP_FRAME_RIP) >> 63:
-                break
-        self.gdb.remove_breakpoint(self.lab.kernel.address("trap_handler"))
+        """Runs until the timer interrupts a process that spins in ring 3."""
+        self.run_to_user("probe_spinning", process)
+        self._run(self.lab.kernel.address("trap_handler"),
+                  lambda: self.process == process and self._interrupted_user())
 
     def interrupt_of_idle(self) -> None:
         """Runs until the timer interrupts the idle process."""
-        idle = self.lab.kernel.offset_of("per_cpu_data", "idle")
-        self.gdb.insert_breakpoint(self.lab.kernel.address("trap_handler"))
-        while True:
-            self.gdb.cont()
-            if self.current == self.gdb.read_u64(self._per_cpu + idle):
-                break
-        self.gdb.remove_breakpoint(self.lab.kernel.address("trap_handler"))
+        idle = self.gdb.read_u64(
+            self._per_cpu + self.lab.kernel.offset_of("per_cpu_data", "idle"))
+        for place in ("yield", "trap_handler"):
+            self._run(self.lab.kernel.address(place), lambda: self.current == idle)
 
-    def _run(self, address: int, process: Optional[int]) -> None:
+    def _interrupted_user(self) -> bool:
+        """At trap_handler: was it ring 3 that was interrupted?"""
+        frame = self.gdb.register("rdi")
+        return not self.gdb.read_u64(frame + TRAP_FRAME_RIP) >> 63
+
+    def _run(self, address: int, there: Callable[[], bool]) -> None:
+        """Runs to an address until it is `there`, for a limited time in all."""
+        until = time.monotonic() + self.machine.patience
         self.gdb.insert_breakpoint(address)
-        while True:
+        self.gdb.cont()
+        while self.gdb.register("rip") != address or not there():
+            if time.monotonic() > until:
+                raise GdbTimeout("the machine comes by, but never as waited for")
             self.gdb.cont()
-            if self.gdb.register("rip") == address and process in (
-                    None, self.process):
-                break
         self.gdb.remove_breakpoint(address)
 
     # ---- looking ------------------------------------------------------------
@@ -253,6 +253,11 @@ class Stage:
         """The current process's pid; the idle process's is 0."""
         pid = self.lab.kernel.offset_of("proc", "pid")
         return int.from_bytes(self.gdb.read(self.current + pid, 4), "little")
+
+    @property
+    def slot(self) -> int:
+        """The per-CPU slot in which the stub puts the user's RSP."""
+        return self.gdb.read_u64(self._per_cpu + 8)
 
     def ask(self, accessor: str) -> int:
         """What an accessor of frame.c returns here."""

@@ -7,8 +7,6 @@
  */
 #include <registers.h>
 
-#define FOREVER (1ul << 40)
-
 static uint64_t seed;
 
 /* RSP, too, has a value of its own, on the real stack: above 4 GiB. */
@@ -26,16 +24,16 @@ static long call(long number, long a1, long a2, long a3)
 	return (long)registers_after.rax;
 }
 
-static void spin(void)
+/* Ring 3 and no call, for ever; the host knows the place. */
+static __attribute__((noinline)) void spin(void)
 {
-	registers_fill(random_next(&seed));
-	registers_before.rcx = FOREVER;
-	registers_spin();
+	asm volatile(
+		".globl probe_spinning\nprobe_spinning: jmp probe_spinning");
 }
 
 int main(int argc, char **argv)
 {
-	static struct timespec while_others_run = { 0, 2000000 };
+	static struct timespec a_while = { 0, 2000000 }, an_hour = { 3600, 0 };
 
 	if (argc < 2 || !parse_number(argv[1], &seed))
 		return 2;
@@ -50,7 +48,9 @@ int main(int argc, char **argv)
 			for (int n = 0; n < 98; n++)
 				call(n % 2 ? 9999 : SYS_sched_yield, 0, 0, 0);
 		else if (strcmp(step, "sleep") == 0)
-			call(SYS_nanosleep, (long)&while_others_run, 0, 0);
+			call(SYS_nanosleep, (long)&a_while, 0, 0);
+		else if (strcmp(step, "sleep-long") == 0)
+			call(SYS_nanosleep, (long)&an_hour, 0, 0);
 		else if (strcmp(step, "spin") == 0)
 			spin();
 		else if (strcmp(step, "calls") == 0)
@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 			for (;;)
 				call(random_next(&seed) % 2 ? SYS_nanosleep
 							    : SYS_getpid,
-				     (long)&while_others_run, 0, 0);
+				     (long)&a_while, 0, 0);
 		else if (strcmp(step, "exec") == 0) {
 			argv[i] = argv[1];
 			argv[i - 1] = argv[0];
