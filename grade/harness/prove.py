@@ -880,6 +880,12 @@ def check_end(run: Run, expected: dict[str, Value], after: str) -> None:
     compare_registers(run, held, expected, after)
 
 
+def listed(registers: Sequence[str]) -> str:
+    """`RDX, RSI and RDI`."""
+    names = [r.upper() for r in registers]
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
 ROLE = {"rcx": "RCX, the RIP to return to,", "r11": "R11, the RFLAGS to return with,",
         "rax": "RAX, the result,"}
 
@@ -917,6 +923,17 @@ def compare_registers(run: Run, held: dict[str, Cell],
                      f"{held[twin].value}, by {code.at(held[twin].writer)}",
                      cell.writer)
             continue
+        if cell.writer in (None, run.called):
+            # One thing is missing for all of them.
+            alike = [r for r in wrong if r not in done
+                     and held[r].writer == cell.writer and r not in ROLE]
+            if register in alike and len(alike) > 1:
+                done.update(alike)
+                behind = f" behind {code.at(run.called)}" if cell.writer else ""
+                run.find("register " + register,
+                         f"{after}on return {listed(alike)} hold what the kernel "
+                         f"had in them: nothing{behind} restores them", cell.writer)
+                continue
         text = f"{after}on return {name} holds {cell.value}"
         if cell.writer is None:
             text += ": nothing restores it"
@@ -1080,7 +1097,7 @@ def in_order(run: Run) -> list[Finding]:
                 "that makes a call overwrites it")
     else:
         text = ("the frame has no word for "
-                + ", ".join(r.upper() for r in missing)
+                + listed(missing)
                 + ": a forked child and get_syscall_frame need all sixteen")
     finding = Finding(text, run.code.place(near[0][1].writer if near else run.called))
     found = list(run.findings.items())
