@@ -52,7 +52,9 @@ CONSOLE_LIMIT = 4000
 OUTPUT_LIMIT = 256 << 10
 # A machine hangs when QEMU has computed for this part of its time. When QEMU
 # could compute too little it gets more time: this many times as much at most.
+# A kernel that has hung in some tests gets less time in the others.
 HUNG_SHARE = 0.6
+HUNG_BEFORE, HUNG_AGAIN_SHARE = 3, 0.25
 MORE_PATIENCE = 3
 
 Test = TypeVar("Test", bound=Callable[..., None])
@@ -134,6 +136,7 @@ class LabMachine(Machine):
 
     def __init__(self, init: Optional[str], **options: Any) -> None:
         self.patience: float = options.get("deadline") or deadlines.PROBE
+        self.hung_share = HUNG_SHARE
         self.state: Optional[postmortem.State] = None
         self.started_as = dict(options, init=init)
         # Of the present wait: its beginning, how long it may last, QEMU's CPU
@@ -183,7 +186,7 @@ class LabMachine(Machine):
         if state is not None and state.is_dead:
             return -1e6
         computed = self._cpu_seconds() - self._computed
-        if computed > HUNG_SHARE * self._allowed:
+        if computed > self.hung_share * self._allowed:
             return -1e6
         halted = state is not None and state.halted
         if (waited + WATCH_INTERVAL > self._allowed + self._given and not halted
@@ -217,6 +220,7 @@ class Lab:
         self.seed = seed
         self.random = random.Random(seed ^ zlib.crc32(name.encode()))
         self.machines: list[LabMachine] = []
+        self.has_hung = False
         self._directory: Optional[Path] = None
 
     def machine(self, init: str, *, files: Optional[Mapping[str, bytes]] = None,
@@ -231,6 +235,8 @@ class Lab:
         options.setdefault("initrd", initrd)
         options.setdefault("kernel", self.kernel_path)
         machine = LabMachine(init, **options)
+        if self.has_hung:
+            machine.hung_share = HUNG_AGAIN_SHARE
         self.machines.append(machine)
         return machine
 
@@ -409,6 +415,9 @@ def lab(request: pytest.FixtureRequest, _submission: tuple[Path, Symbols]
     """The submission's kernel, for one test."""
     path, symbols = _submission
     made = Lab(path, symbols, int(os.environ[SEED_VARIABLE]), request.node.name)
+    claims = request.config.getoption("--grade-claims")
+    made.has_hung = (claims is not None
+                     and len(list(claims.glob("hung-*"))) >= HUNG_BEFORE)
     try:
         yield made
     finally:
@@ -460,6 +469,9 @@ def pytest_runtest_makereport(
         console=lab.console if lab and verdict else "",
     )
     _append(item.config, record)
+    claims = item.config.getoption("--grade-claims")
+    if claims is not None and record["outcome"] == "hung":
+        (claims / f"hung-{item.name}").touch()
 
 
 def _verdict(call: pytest.CallInfo[None], report: pytest.TestReport,

@@ -1,0 +1,349 @@
+"""Submissions that want something else than to be graded.
+
+None gets a point it did not earn, none harms what is around it, each ends in
+time and with one clear sentence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from harness import deadlines
+from harness.qemu import TREE
+from harness.submission import ALL_FILES
+
+GDT, MSR, ENTRY, FRAME, FRAME_H, FORK = ALL_FILES
+
+# Where a line can be put in, in the solved files.
+IN_GDT_INIT = "memset(segments, 0, sizeof(*segments));"
+IN_FORK = "long result = -ENOSYS;"
+
+HEADERS = "#include \"gdt.h\"\n#include \"print.h\"\n#include \"string.h\"\n"
+
+
+@dataclasses.dataclass
+class Graded:
+    """What became of a submission."""
+
+    grade: dict[str, Any]
+    shown: str  # what the student sees
+    status: int
+    seconds: float
+
+    @property
+    def earned(self) -> int:
+        return int(self.grade["total"]["earned"])
+
+    @property
+    def outcomes(self) -> set[str]:
+        return {test["outcome"] for test in self.grade["tests"]}
+
+
+Grader = Callable[..., Graded]
+
+
+@pytest.fixture
+def submission(tmp_path: Path) -> Path:
+    """A copy of the tree, as a student hands it in."""
+    directory = tmp_path / "submission"
+    for part in ("kernel", "user", "grade"):
+        shutil.copytree(TREE / part, directory / part,
+                        ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(TREE / "Makefile", directory)
+    return directory
+
+
+@pytest.fixture
+def grade(tmp_path: Path, submission: Path) -> Grader:
+    """Grades the submission, and sees that nothing else has changed."""
+    def run(*arguments: str) -> Graded:
+        before = digest_of_tree()
+        output = tmp_path / "grade.json"
+        begin = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, str(TREE / "grade/grade.py"), "--submission",
+             str(submission), "--output", str(output), *arguments],
+            capture_output=True, text=True, timeout=deadlines.HOST, check=False)
+        seconds = time.monotonic() - begin
+        print(f"{seconds:.1f} s\n{done.stdout}{done.stderr}")
+        assert digest_of_tree() == before
+        assert "Traceback" not in done.stdout + done.stderr
+        return Graded(json.loads(output.read_text()), done.stdout,
+                      done.returncode, seconds)
+    return run
+
+
+def digest_of_tree() -> str:
+    """Of all that the grader trusts."""
+    digest = hashlib.sha256()
+    for part in ("kernel", "user", "grade/harness/submission.py", "grade/grade.py",
+                 "grade/conftest.py", "Makefile"):
+        path = TREE / part
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(str(file).encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def put(submission: Path, name: str, old: str, new: str) -> None:
+    """Puts `new` behind `old` in a file of the submission."""
+    path = submission / name
+    text = path.read_text()
+    assert old in text, f"{old!r} is no longer in {name}"
+    path.write_text(text.replace(old, old + new, 1))
+
+
+# ---- source that is refused -------------------------------------------------
+
+BOMB = "\n".join(
+    ["#define A0 1+1+1+1+1+1+1+1+1+1"]
+    + [f"#define A{n} " + "+".join([f"A{n - 1}"] * 10) for n in range(1, 11)]
+    + ["int bomb = A10;"])
+
+# name: (file, its text or bytes, or what follows its own text; the sentence)
+REFUSED: dict[str, tuple[str, object, str]] = {
+    "a file of the host": (
+        MSR, "+#include \"/etc/passwd\"\n", r'line \d+ includes "/etc/passwd"; only'),
+    "a file of the host, in angles": (
+        MSR, "+#include </etc/passwd>\n", "includes </etc/passwd>; only"),
+    "a file outside the kernel": (
+        MSR, "+#include \"../grade/probes/fork.h\"\n", "only the kernel's own headers"),
+    "a file by a macro": (
+        MSR, "+#define X \"/etc/passwd\"\n#include X\n", "includes X; only"),
+    "a file by joined lines": (
+        MSR, "+#inc\\\nlude \"/etc/pass\\\nwd\"\n", 'includes "/etc/passwd"; only'),
+    "a file behind a comment": (
+        MSR, "+/* */ # /* */ include /* */ \"/etc/passwd\"\n", "only the kernel's"),
+    "a file by a digraph": (
+        MSR, "+%:include \"/etc/passwd\"\n", 'includes "/etc/passwd"; only'),
+    "include_next": (
+        MSR, "+#include_next <stdint.h>\n", "uses #include_next"),
+    "a pragma": (
+        MSR, "+#pragma GCC dependency \"/etc/passwd\"\n", "uses #pragma"),
+    "a forged line number": (
+        MSR, "+#line 1 \"kernel/trap.c\"\n", "uses #line"),
+    "the assembler's incbin": (
+        MSR, "+asm(\".incbin \\\"grade/conftest.py\\\"\");\n",
+        r"line \d+ uses the assembler's \.incbin"),
+    "incbin behind a false marker": (
+        MSR, "+asm(\"nop\\n#NO_APP\\n\\t.incbin \\\"/etc/passwd\\\"\\n#APP\");\n",
+        r"the assembler's \.incbin"),
+    "incbin behind a label and a comment": (
+        MSR, "+asm(\"x: /* */ .incbin \\\"/etc/passwd\\\"\");\n",
+        r"the assembler's \.incbin"),
+    "incbin only in another room": (
+        FRAME_H, ("struct syscall_frame;\n",
+                  "#ifdef SYSCALL_H\nasm(\".incbin \\\"/etc/passwd\\\"\");\n#endif\n"),
+        r"the assembler's \.incbin"),
+    "the assembler's include": (
+        MSR, "+asm(\".include \\\"/etc/passwd\\\"\");\n", r"the assembler's \.include"),
+    "an assembler's loop": (
+        MSR, "+asm(\".rept 100000000\\nnop\\n.endr\");\n", r"the assembler's \.rept"),
+    "an assembler's macro": (
+        MSR, "+asm(\".macro x\\nx\\n.endm\\nx\");\n", r"the assembler's \.macro"),
+    "another section": (
+        MSR, "+asm(\".section .note.pvh\\n.long 1\");\n", r"the assembler's \.section"),
+    "an array of 2 GB": (
+        MSR, "+static char big[2147483647] = { 1 };\nchar *use = big;\n",
+        r"asks for 2,147,483,\d+ bytes"),
+    "an empty array of 2 GB": (
+        MSR, "+char big[2147483647];\n", r"asks for 2,147,483,\d+ bytes"),
+    "a header that includes itself": (
+        FRAME_H, ("#define FRAME_H\n", "#include \"frame.h\"\n#include \"frame.h\"\n"),
+        "frame.h line 10 includes itself"),
+    "macros that explode": (
+        MSR, "+" + BOMB + "\n", "needs too much time, memory or space|too many|"
+        "did not come to an end"),
+    "another kernel's symbol": (
+        MSR, "+long syscall_handler(void) { return 0; }\n",
+        "(?s)does not (compile|link): .*syscall_handler"),
+    "a name that the tests look up": (
+        MSR, "+asm(\".globl per_cpu\\nper_cpu:\\n.quad 0\");\n",
+        "does not link: .*per_cpu"),
+    "a macro over a name of the contract": (
+        FRAME_H, ("struct syscall_frame;\n", "#define get_syscall_frame stolen\n"),
+        "does not (compile|link)"),
+    "an ordinary error": (
+        MSR, "+int x = y;\n", r"kernel/msr.c line \d+ does not compile: .*'y' undecl"),
+    "no function": (
+        ENTRY, "#include \"syscall_entry.h\"\n", "syscall_(entry|exit)"),
+    "not UTF-8": (
+        FORK, b"/* \xff\xfe */\n", "fork.c line 1 is not text in UTF-8: byte 0xff"),
+    "a zero byte": (FORK, b"int x;\n\0\n", "line 2 has a zero byte"),
+    "an empty file": (FORK, b"", "kernel/fork.c is empty"),
+    "a file of blanks": (FORK, b" \n\n", "kernel/fork.c is empty"),
+    "a missing file": (FORK, None, "kernel/fork.c is missing"),
+    "a file too long": (FORK, b"/*" + b" " * 300_000 + b"*/", "more than 200 KB"),
+    "a link": (FORK, Path("/etc/passwd"), "an ordinary file, not a link"),
+    "a directory": (FORK, "mkdir", "fork.c is not an ordinary file"),
+    "a pipe": (FORK, "mkfifo", "fork.c is not an ordinary file"),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_source_is_refused_in_one_sentence(
+    what: str, submission: Path, grade: Grader
+) -> None:
+    name, content, sentence = REFUSED[what]
+    path = submission / name
+    if isinstance(content, str) and content.startswith("+"):
+        path.write_text(path.read_text() + content[1:])
+    elif isinstance(content, tuple):
+        put(submission, name, *content)
+    else:
+        path.unlink()
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        elif isinstance(content, Path):
+            path.symlink_to(content)
+        elif content == "mkdir":
+            path.mkdir()
+        elif content == "mkfifo":
+            os.mkfifo(path)
+        elif content is not None:
+            path.write_text(str(content))
+    graded = grade("--lab", "1", "--test", "table")
+    assert graded.status == 1
+    assert graded.outcomes == {"build"}
+    assert graded.earned == 0
+    assert re.search(sentence, graded.grade["build"]["message"])
+    assert graded.grade["build"]["message"] in " ".join(graded.shown.split())
+    assert "root:" not in graded.shown  # the host's file
+
+
+# ---- kernels that do something else -----------------------------------------
+
+def port(value: str, number: int, size: str = "b") -> str:
+    kind = {"b": "uint8_t", "l": "uint32_t"}[size]
+    return (f'asm volatile("out{size} %0, %1" : : "a"(({kind})({value})), '
+            f'"Nd"((uint16_t){number}));')
+
+
+def says(text: str) -> str:
+    """C that sends text to the console without any driver."""
+    return (f'for (const char *c = "{text}"; *c; c++) ' + port("*c", 0x3F8))
+
+
+def exits(value: int) -> str:
+    return port(str(value), 0xF4, "l")
+
+
+TRANSCRIPT = says("".join(
+    f"ok {n} passed\\nPASS\\nregs: all registers survive\\n" for n in range(20)))
+
+# name: (lab, file, behind what, the line, the sentence)
+RUN: dict[str, tuple[int, str, str, str, str]] = {
+    "a perfect transcript": (
+        3, GDT, IN_GDT_INIT, TRANSCRIPT + exits(0), "ended before|ended by itself|"
+        "ended with status"),
+    "a perfect transcript for fork": (
+        5, GDT, IN_GDT_INIT, TRANSCRIPT + exits(0), "."),
+    "a probe known by its name": (
+        5, FORK, IN_FORK,
+        ' if (proc_current()->name[0] == \'f\' || proc_current()->name[0] == \'p\') {'
+        + says("child: all right\\nparent: all right\\n") + " return 2; }", "."),
+    "a flood at boot": (
+        1, GDT, IN_GDT_INIT, "for (;;) { " + says("passed ") + " }",
+        "floods the console|spinning"),
+    "a hang at boot": (1, GDT, IN_GDT_INIT, " for (;;) ;", "spinning in ring 0"),
+    "a hang with interrupts off": (
+        1, GDT, IN_GDT_INIT, ' for (;;) asm volatile("cli; hlt");',
+        "halted with IF clear"),
+    "a hang in a call": (5, FORK, IN_FORK, " for (;;) ;", "spinning in ring 0 in fork"),
+    "the exit port with every value": (
+        1, GDT, IN_GDT_INIT, " for (uint32_t v = 0; v < 256; v++) "
+        + port("v", 0xF4, "l"), "."),
+    "the exit port with 0": (5, GDT, IN_GDT_INIT, exits(0), "."),
+    "the exit port with 42": (5, GDT, IN_GDT_INIT, exits(42), "."),
+    "the exit port with a panic's value": (
+        1, GDT, IN_GDT_INIT, exits(127), "did not say why"),
+    "the exit port with a killed program's value": (
+        1, GDT, IN_GDT_INIT, exits(126), "."),
+    "a reset by the keyboard controller": (
+        1, GDT, IN_GDT_INIT, " for (;;) " + port("0xfe", 0x64), "without a triple"),
+    "a triple fault": (
+        1, GDT, IN_GDT_INIT,
+        ' asm volatile("lidt %0; int3" : : "m"(*(char (*)[10])segments));',
+        "Triple fault"),
+    "escape sequences and commands of a CI service": (
+        1, GDT, IN_GDT_INIT,
+        says("\\n\\033[2J\\033]0;x\\007\\n::set-output name=grade::100\\n")
+        + exits(127), "did not say why"),
+}
+
+
+@pytest.mark.parametrize("what", RUN)
+def test_a_kernel_earns_nothing_by(
+    what: str, submission: Path, grade: Grader
+) -> None:
+    lab, name, behind, code, sentence = RUN[what]
+    put(submission, name, behind, code)
+    graded = grade("--lab", str(lab))
+    assert graded.status == 1
+    assert graded.earned == 0
+    assert not graded.outcomes & {"pass", "build", "error"}
+    first = next(test for test in graded.grade["tests"]
+                 if test["outcome"] != "blocked")
+    assert re.search(sentence, first["cause"])
+    assert "\x1b" not in graded.shown
+    assert not re.search(r"^\s*::", graded.shown, re.MULTILINE)
+    # Tests that each hang are shared by two processes, and cut short.
+    assert graded.seconds < deadlines.GRADE / 2
+
+
+# ---- files that are not a lab's ---------------------------------------------
+
+def test_nothing_but_the_labs_files_is_taken(
+    submission: Path, grade: Grader, tmp_path: Path
+) -> None:
+    mark = tmp_path / "mark"
+    touch = f"import pathlib; pathlib.Path({str(mark)!r}).touch()\n"
+    (submission / "Makefile").write_text(
+        f"$(shell touch {mark})\nall build/kernel.elf: ; touch {mark}\n")
+    (submission / "kernel/kernel.ld").write_text("nonsense")
+    (submission / "kernel/print.h").write_text("#error taken\n")
+    (submission / "kernel/evil.c").write_text("#error taken\n")
+    (submission / "user/init.c").write_text("#error taken\n")
+    (submission / "user/lib/start.c").write_text("#error taken\n")
+    for path in submission.glob("grade/**/*.py"):
+        path.write_text(touch)
+    (submission / "grade/doctor.sh").write_text(f"touch {mark}\n")
+    (submission / "grade/qemu.sh").write_text(f"touch {mark}\n")
+    (submission / "sitecustomize.py").write_text(touch)
+    (submission / ".git").mkdir()
+    (submission / ".git/HEAD").write_text("ref: refs/heads/../../../etc/passwd\n")
+    (submission / ".git/config").write_text(f"[core]\n\tfsmonitor = touch {mark}\n")
+    graded = grade("--lab", "1")
+    assert not mark.exists()
+    assert graded.status == 0
+    assert graded.earned == graded.grade["total"]["points"] > 0
+    assert graded.grade["commit"] is None
+
+
+def test_a_directory_that_is_a_link_is_not_followed(
+    submission: Path, grade: Grader
+) -> None:
+    os.rename(submission / "kernel", submission / "elsewhere")
+    (submission / "kernel").symlink_to("elsewhere")
+    graded = grade("--lab", "1")
+    assert graded.outcomes == {"build"}
+    assert "cannot be read" in graded.grade["build"]["message"]
+
+
+def test_a_submission_that_is_not_there(submission: Path, grade: Grader) -> None:
+    shutil.rmtree(submission)
+    graded = grade("--lab", "1")
+    assert graded.outcomes == {"build"}
+    assert "There is no directory" in graded.grade["build"]["message"]
