@@ -288,6 +288,11 @@ def test_sfmask_names_every_flag_that_the_user_may_have_set(lab: Lab) -> None:
     if seen.last_write(SFMASK) is None or mask == 0:
         cause = (f"SFMASK is 0: SYSCALL clears no flag, and the kernel starts with the "
                  f"user's IF: {MUST_CLEAR['IF'][1]}")
+        others = [w.msr for w in seen.writes if w.msr not in (
+            EFER, STAR, LSTAR, SFMASK, GS_BASE, KERNEL_GS_BASE)]
+        if others:
+            cause += (f". {others[0]:#x} was written, which is "
+                      f"{msrs.NAMES.get(others[0], 'another register')}")
     elif list(missing) == ["IF"] and mask >> 10 & 0xFFF == 0xFFF or \
             mask & 0xFFFFFFFF in (0xFFFFFFFF & ~0x200, 0xFFFFFFFF & ~0x47700):
         cause = (f"SFMASK is {mask:#x}, inverted: a set bit is a flag to clear, so this "

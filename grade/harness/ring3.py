@@ -16,6 +16,7 @@ from . import segments
 from .gdb_remote import SIGTRAP, Gdb, GdbError, GdbTimeout, MachineGone
 from .grading import Lab, LabMachine, Verdict
 from .segments import Descriptor, Flaw, Tss
+from .symbols import Symbols
 
 PROBE = "probe_ring3"
 TIMER = 0x20
@@ -433,20 +434,40 @@ def watch(lab: Lab) -> Journey:
         return journey
     gdb.remove_watchpoint(watcher.table, size)
 
+    try:
+        _enter_and_leave(watcher, journey, probe)
+    except (MachineGone, GdbTimeout):
+        try:
+            lab.stopped(watcher.machine)
+        except Verdict as verdict:
+            # It belongs to the moment that was not reached.
+            for name in ("entry", "tick", "after_tick", "leave", "double"):
+                if getattr(journey, name) is None:
+                    setattr(journey, name, Event(STOPPED, verdict=verdict))
+                    break
+    return journey
+
+
+def _enter_and_leave(watcher: Watcher, journey: Journey, probe: Symbols) -> None:
+    """From gdt_init's end to ring 3, out of it and back."""
+    gdb = watcher.gdb
     journey.entry = watcher.advance(probe.elf["e_entry"])
     if journey.entry.kind != REACHED:
-        return journey
+        return
     journey.at_entry = watcher.state()
 
     # One tick of the timer in ring 3, and the way back.
-    watcher.advance(probe.address("ring3_spin"))
+    event = watcher.advance(probe.address("ring3_spin"))
+    if event.kind != REACHED:
+        journey.tick = event
+        return
     before = gdb.registers()
     journey.tick, journey.tick_trap = watcher.next_trap(TIMER)
     if journey.tick_trap is None:
-        return journey
+        return
     journey.after_tick = watcher.advance(journey.tick_trap.rip)
     if journey.after_tick.kind != REACHED:
-        return journey
+        return
     after = gdb.registers()
     journey.changed = {
         name: (before[name], after[name]) for name in before
@@ -457,8 +478,7 @@ def watch(lab: Lab) -> Journey:
     gdb.set_register("rax", 1)
     journey.leave, journey.leave_trap = watcher.next_trap(6)
     if journey.leave_trap is None:
-        return journey
+        return
     gdb.set_register("rsp", NOWHERE)
     gdb.step()
     journey.double, journey.double_trap = watcher.next_trap(DOUBLE_FAULT)
-    return journey
