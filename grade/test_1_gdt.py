@@ -398,9 +398,7 @@ def test_iretq_enters_ring_3(lab: Lab) -> None:
     assert seen.entry is not None
     if seen.entry.kind != REACHED:
         raise seen.describe(seen.entry, "The way to ring 3")
-    assert seen.at_entry is not None
-    registers = seen.at_entry.registers
-    found = registers["cs"], registers["ss"]
+    found = seen.in_ring_3["cs"], seen.in_ring_3["ss"]
     if found != (USER_CS | 3, USER_DS | 3):
         wrong("Ring 3 runs on other selectors than its own",
               expected=f"CS {USER_CS | 3:#x}, SS {USER_DS | 3:#x}",
@@ -412,8 +410,9 @@ def test_iretq_enters_ring_3(lab: Lab) -> None:
 @hint("""the CPU reads RSP0 from the TSS that TR names; set_kernel_stack writes it
     into segments->tss at every change of process.""")
 def test_rsp0_is_the_top_of_the_processs_stack(lab: Lab) -> None:
-    seen = in_ring_3(lab)
+    seen = own_table(lab)
     state = seen.at_entry
+    lab.needs("the kernel to be on its way to ring 3 (lab 1)", met=state is not None)
     assert state is not None
     lab.needs("TR to name a TSS (lab 1)", met=state.machine.tr[0] == TSS)
     if state.rsp0 == state.kernel_stack == state.kernel_rsp:
@@ -452,7 +451,7 @@ def test_the_timer_interrupts_ring_3_and_returns(lab: Lab) -> None:
     seen = in_ring_3(lab)
     assert seen.tick is not None
     if seen.tick_trap is None:
-        raise seen.describe(seen.tick, "The first timer interrupt of ring 3",
+        raise seen.describe(seen.tick, "The first interrupt of ring 3",
                             ring_3=True)
     came_from_ring_3(seen.tick_trap, "timer interrupt")
     assert seen.after_tick is not None

@@ -23,6 +23,7 @@ TIMER = 0x20
 DOUBLE_FAULT = 8
 # What struct trap_frame has below the vector: the general registers but RSP.
 TRAP_SAVED = 15 * 8
+IRETQ = b"\x48\xcf"
 # An address of the kernel's half where nothing is ever mapped.
 NOWHERE = 0xFFFFE00000001000
 
@@ -87,7 +88,8 @@ class Journey:
     writes: dict[int, int]  # address of a word: RIP behind the last write to it
     mapped: dict[int, bool]  # stack top: whether the kilobyte below is memory
     entry: Optional[Event] = None
-    at_entry: Optional[State] = None
+    at_entry: Optional[State] = None  # just before the IRETQ's function
+    in_ring_3: dict[str, int] = dataclasses.field(default_factory=dict)
     tick: Optional[Event] = None
     tick_trap: Optional[Trap] = None
     after_tick: Optional[Event] = None
@@ -241,10 +243,10 @@ class Journey:
     def _with_reason(self, verdict: Verdict, ring_3: bool) -> Verdict:
         """The same verdict; with what is wrong with the tables, if anything is."""
         why = self.why(Event(STOPPED), ring_3)
-        if not why or verdict.outcome != "stopped":
+        if not why or verdict.outcome not in ("stopped", "fail"):
             return verdict
         return dataclasses.replace(
-            verdict, cause=f"{verdict.cause}. {why[:1].upper() + why[1:]}")
+            verdict, cause=f"{verdict.cause.rstrip('.')}. {why[:1].upper() + why[1:]}")
 
 
 def _hex(number: Optional[int]) -> str:
@@ -448,13 +450,33 @@ def watch(lab: Lab) -> Journey:
     return journey
 
 
+def _iretq(watcher: Watcher, probe: Symbols) -> Event:
+    """Steps enter_user to its IRETQ and over it. What comes then, such as the page
+    fault that brings the program's first page, is another matter."""
+    gdb = watcher.gdb
+    for _ in range(200):
+        if gdb.read(gdb.register("rip"), len(IRETQ)) == IRETQ:
+            break
+        gdb.step()
+    if gdb.step().signal != SIGTRAP:
+        return watcher.dead()
+    if gdb.in_ring_3():
+        return Event(REACHED, gdb.register("rip"))
+    return watcher.advance(probe.elf["e_entry"])
+
+
 def _enter_and_leave(watcher: Watcher, journey: Journey, probe: Symbols) -> None:
     """From gdt_init's end to ring 3, out of it and back."""
     gdb = watcher.gdb
-    journey.entry = watcher.advance(probe.elf["e_entry"])
-    if journey.entry.kind != REACHED:
+    event = watcher.advance(watcher.kernel.address("enter_user"))
+    if event.kind != REACHED:
+        journey.entry = event
         return
     journey.at_entry = watcher.state()
+    journey.entry = _iretq(watcher, probe)
+    if journey.entry.kind != REACHED:
+        return
+    journey.in_ring_3 = gdb.registers()
 
     # One tick of the timer in ring 3, and the way back.
     event = watcher.advance(probe.address("ring3_spin"))
@@ -480,5 +502,5 @@ def _enter_and_leave(watcher: Watcher, journey: Journey, probe: Symbols) -> None
     if journey.leave_trap is None:
         return
     gdb.set_register("rsp", NOWHERE)
-    gdb.step()
+    gdb.set_register("rip", watcher.kernel.address("main"))  # it begins with a push
     journey.double, journey.double_trap = watcher.next_trap(DOUBLE_FAULT)
