@@ -57,6 +57,17 @@ HUNG_SHARE = 0.6
 HUNG_BEFORE, HUNG_AGAIN_SHARE = 3, 0.25
 MORE_PATIENCE = 3
 
+# The names that a submission has to give, and where.
+CONTRACT = {
+    "gdt_init": "kernel/gdt.c",
+    "init_syscall": "kernel/msr.c",
+    "syscall_entry": "kernel/syscall_entry.c",
+    "syscall_exit": "kernel/syscall_entry.c",
+    "get_syscall_frame": "kernel/frame.c",
+    "get_saved_user_rsp": "kernel/frame.c",
+    "fork": "kernel/fork.c",
+}
+
 Test = TypeVar("Test", bound=Callable[..., None])
 
 
@@ -490,6 +501,10 @@ def _verdict(call: pytest.CallInfo[None], report: pytest.TestReport,
             return verdict
         except Exception as second:  # pylint: disable=broad-except
             error = second
+    if isinstance(error, KeyError) and lab and error.args[0] in CONTRACT \
+            and error.args[0] not in lab.kernel:
+        return Verdict(f"The kernel has no function {error.args[0]}: it was renamed, "
+                       "removed or made static", where=CONTRACT[error.args[0]])
     if report.skipped:
         return Verdict(f"the test was skipped: {error}", "error")
     if call.excinfo is None:

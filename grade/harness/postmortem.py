@@ -95,6 +95,9 @@ def examine(machine: LabMachine, kernel: Symbols) -> Finding:
         return _killed(result)
     if result.status is None and result.code == 0:
         return _reset(machine, kernel)
+    if result.status is None and result.code > 0 and not result.stderr:
+        return Finding("stopped", "The kernel left QEMU through the exit port with "
+                       f"the value {result.code >> 1}, before it printed anything.")
     if result.status is None:
         return Finding("stopped", result.outcome[:1].upper() + result.outcome[1:]
                        + (f": {result.stderr.strip()}" if result.stderr else "."))

@@ -308,7 +308,7 @@ class Machine:
             time.sleep(0.002)
 
     def _stop(self, reason: str) -> None:
-        self._stopped = reason
+        self._stopped = self._stopped or reason
         self._kill()
 
     def _kill(self) -> None:

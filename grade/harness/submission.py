@@ -106,9 +106,10 @@ def _read(root: int, name: str) -> bytes:
     finally:
         if place != root:
             os.close(place)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise SubmissionError(f"{name} is not an ordinary file.", name)
     with os.fdopen(file, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            raise SubmissionError(f"{name} is not an ordinary file.", name)
         data = stream.read(SIZE_LIMIT + 1)
     return _checked(name, data)
 
