@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import struct
+import time
 from pathlib import Path
 from typing import Iterator, NoReturn, Optional, Sequence
 
@@ -149,9 +150,13 @@ class Run:
     def __init__(self, lab: Lab, command: str, patience: float = PATIENCE,
                  **options: object) -> None:
         self.lab = lab
-        self._patience = patience * (deadlines.SCALE if patience != PATIENCE else 1)
+        self._patience = patience
+        self._until = time.monotonic() + 2 * patience
         name = command.split(",")[0].split()[0].rpartition("/")[2]
         self.probe = lab.probe(name)
+        # Counting instructions, the same kernel does the same thing every time,
+        # however busy the host is, and nobody waits while every process sleeps.
+        options.setdefault("icount", "shift=0,sleep=off")
         self.machine: LabMachine = lab.machine(
             command, gdb=True, stopped=True, **options)  # type: ignore[arg-type]
         self.gdb = self.machine.gdb()
@@ -170,6 +175,8 @@ class Run:
         first program has ended with status 0. Any other end is raised."""
         while True:
             try:
+                if time.monotonic() > self._until:
+                    self._too_long()
                 if self._stopped_at is not None:
                     self.gdb.step()
                 self.gdb.cont(self._patience)
@@ -260,6 +267,9 @@ class Run:
                f"{field('cs') & 3} at {self.lab.kernel.name_at(rip)}"
         if vector == 14:
             text += f" (CR2 is {self.gdb.register('cr2'):#x})"
+        if field("rsp") < USER_TOP:
+            text += (f", with RSP {field('rsp'):#x}: on the user's stack, where no "
+                     "trap in ring 0 can push its frame")
         return text, rip
 
     # ---- ends ---------------------------------------------------------------
@@ -306,6 +316,16 @@ class Run:
         asleep = ", ".join(str(p.pid) for p in processes if p.state == "SLEEPING")
         return (f"Every process sleeps (numbers {asleep}), and nothing will wake "
                 "one: each waits for another, in wait4 or at a pipe")
+
+    def _too_long(self) -> NoReturn:
+        """The machine is busy, but not with what the test waits for."""
+        processes = self.table.all()
+        most = max((p.pid for p in processes), default=0)
+        raise Verdict(
+            "The program comes to no end: it goes on and on, and by now there are "
+            f"{len(processes)} processes, the last of them number {most}"
+            + (". That is a fork bomb: children go on as if they were parents"
+               if most > 20 else ""), "hung", where=self.lab.place("fork"), gdb="ps")
 
     def _hung(self) -> NoReturn:
         """Nothing stopped the machine in time: who runs, and where?"""
@@ -549,7 +569,8 @@ class _Recorder:
         for fork in reversed(self.story.forks):
             if fork.caller.address == here.address and fork.parent is None:
                 fork.parent = self.gdb.registers()
-                self._look_at_child(fork)
+                if not fork.made:
+                    self._look_at_child(fork)
                 return
 
     def _look_at_child(self, fork: Fork) -> None:
@@ -583,5 +604,7 @@ class _Recorder:
         fork, here = self.story.forks[-1], self.table.current()
         if here.pid == 0 or here.address in {p.address for p in fork.others}:
             return True
+        if not fork.made:
+            self._look_at_child(fork)
         fork.child = self.run.way_to_ring_3()
         return not fork.child.lost and fork.child.registers["rip"] == self.behind
