@@ -11,8 +11,8 @@ import dataclasses
 from typing import Optional
 
 from .gdb_remote import SIGTRAP, GdbTimeout, MachineGone
-from .grading import Lab, Verdict
-from .ring3 import DEAD, EXCEPTION, REACHED, STOPPED, Event, Watcher
+from .grading import Lab
+from .ring3 import DEAD, EXCEPTION, REACHED, STOPPED, Event, Watcher, end_of
 
 PROBE = "probe_msr"
 
@@ -140,11 +140,8 @@ def _step_through(lab: Lab, watcher: Watcher) -> tuple[Event, list[Write]]:
                                     tuple(trail[:-100:-1])))
             if gdb.step().signal != SIGTRAP:
                 return watcher.dead(), writes
-    except (MachineGone, GdbTimeout):
-        try:
-            lab.stopped(watcher.machine)
-        except Verdict as verdict:
-            return Event(STOPPED, verdict=verdict), writes
+    except (MachineGone, GdbTimeout) as error:
+        return Event(STOPPED, verdict=end_of(lab, watcher.machine, error)), writes
     return watcher.advance(back, traps=False), writes
 
 

@@ -271,6 +271,16 @@ def _instruction(code: bytes) -> str:
 # ---- the boot ---------------------------------------------------------------
 
 
+def end_of(lab: Lab, machine: LabMachine, error: GdbError) -> Verdict:
+    """What became of a machine whose debugger raised an error."""
+    if isinstance(error, MachineGone):
+        machine.wait()  # the connection ends a moment before QEMU does
+    try:
+        lab.stopped(machine)
+    except Verdict as verdict:
+        return verdict
+
+
 class Watcher:
     """A machine, and what it takes to run it to a place."""
 
@@ -315,11 +325,8 @@ class Watcher:
                         return Event(EXCEPTION, trap.rip, trap.vector, trap.error,
                                      self._code(trap.rip))
                     self.gdb.step()
-        except (MachineGone, GdbTimeout):
-            try:
-                self.lab.stopped(self.machine)
-            except Verdict as verdict:
-                return Event(STOPPED, verdict=verdict)
+        except (MachineGone, GdbTimeout) as error:
+            return Event(STOPPED, verdict=end_of(self.lab, self.machine, error))
         finally:
             try:
                 for place in places:
@@ -438,15 +445,13 @@ def watch(lab: Lab) -> Journey:
 
     try:
         _enter_and_leave(watcher, journey, probe)
-    except (MachineGone, GdbTimeout):
-        try:
-            lab.stopped(watcher.machine)
-        except Verdict as verdict:
-            # It belongs to the moment that was not reached.
-            for name in ("entry", "tick", "after_tick", "leave", "double"):
-                if getattr(journey, name) is None:
-                    setattr(journey, name, Event(STOPPED, verdict=verdict))
-                    break
+    except (MachineGone, GdbTimeout) as error:
+        verdict = end_of(lab, watcher.machine, error)
+        # It belongs to the moment that was not reached.
+        for name in ("entry", "tick", "after_tick", "leave", "double"):
+            if getattr(journey, name) is None:
+                setattr(journey, name, Event(STOPPED, verdict=verdict))
+                break
     return journey
 
 
