@@ -28,6 +28,7 @@ from typing import Callable, Iterator, Optional, Sequence
 
 import capstone
 from capstone import x86_const as x86
+from elftools.dwarf.die import DIE
 
 from .symbols import Symbols
 
@@ -1060,19 +1061,32 @@ def struct_of(symbols: Symbols) -> Optional[Struct]:
             break
     else:
         return None
-    offsets, sizes = {}, {}
+    offsets: dict[str, int] = {}
+    sizes: dict[str, int] = {}
+    add_members(die, 0, offsets, sizes)
+    return Struct(die.attributes["DW_AT_byte_size"].value, offsets, sizes)
+
+
+def add_members(die: DIE, base: int, offsets: dict[str, int],
+                sizes: dict[str, int]) -> None:
+    """The fields of a struct or union at `base`, with those of unions and structs
+    in it that have no name."""
     for member in die.iter_children():
-        if not {"DW_AT_name", "DW_AT_data_member_location"} <= set(member.attributes):
+        if member.tag != "DW_TAG_member":
             continue
-        name = member.attributes["DW_AT_name"].value.decode()
-        offsets[name] = member.attributes["DW_AT_data_member_location"].value
+        location = member.attributes.get("DW_AT_data_member_location")
+        offset = base + (location.value if location else 0)
         kind = member.get_DIE_from_attribute("DW_AT_type")
         while "DW_AT_byte_size" not in kind.attributes and (
                 "DW_AT_type" in kind.attributes):
             kind = kind.get_DIE_from_attribute("DW_AT_type")
+        if "DW_AT_name" not in member.attributes:
+            add_members(kind, offset, offsets, sizes)
+            continue
+        name = member.attributes["DW_AT_name"].value.decode()
+        offsets[name] = offset
         if "DW_AT_byte_size" in kind.attributes:
             sizes[name] = kind.attributes["DW_AT_byte_size"].value
-    return Struct(die.attributes["DW_AT_byte_size"].value, offsets, sizes)
 
 
 def missing_words(run: Run) -> list[str]:
