@@ -12,7 +12,7 @@ from typing import Optional
 
 from .gdb_remote import SIGTRAP, GdbTimeout, MachineGone
 from .grading import Lab
-from .ring3 import DEAD, EXCEPTION, REACHED, STOPPED, Event, Watcher, end_of
+from .ring3 import DEAD, EXCEPTION, REACHED, STOPPED, Event, Watcher, end_of, line_in
 
 PROBE = "probe_msr"
 
@@ -35,11 +35,11 @@ STEPS = 3000
 
 @dataclasses.dataclass(frozen=True)
 class Write:
-    """One WRMSR: the register, its value, and the RIPs up to it, last first."""
+    """One WRMSR: the register, its value, and where it stands."""
 
     msr: int
     value: int
-    trail: tuple[int, ...]
+    rip: int
 
 
 @dataclasses.dataclass
@@ -74,11 +74,8 @@ class Journey:
     def where(self, msr: int) -> Optional[str]:
         """The line of msr.c that wrote a register; else init_syscall's first."""
         write = self.last_write(msr)
-        for rip in write.trail if write else ():
-            line = self.lab.kernel.line_at(rip)
-            if line and "kernel/msr.c" in line:
-                return line
-        return self.lab.place("init_syscall")
+        line = line_in(self.lab, "kernel/msr.c", write.rip) if write else None
+        return line or self.lab.place("init_syscall")
 
 
 def watch(lab: Lab) -> Journey:
@@ -125,19 +122,16 @@ def _step_through(lab: Lab, watcher: Watcher) -> tuple[Event, list[Write]]:
     top = gdb.register("rsp")
     back = gdb.read_u64(top)
     writes: list[Write] = []
-    trail: list[int] = []
     try:
         for _ in range(STEPS):
             registers = gdb.registers()
             rip = registers["rip"]
             if rip == back and registers["rsp"] > top:
                 return Event(REACHED, rip), writes
-            trail.append(rip)
             if gdb.read(rip, 2) == WRMSR:
                 value = registers["rdx"] << 32 & (1 << 64) - 1 \
                     | registers["rax"] & 0xFFFFFFFF
-                writes.append(Write(registers["rcx"] & 0xFFFFFFFF, value,
-                                    tuple(trail[:-100:-1])))
+                writes.append(Write(registers["rcx"] & 0xFFFFFFFF, value, rip))
             if gdb.step().signal != SIGTRAP:
                 return watcher.dead(), writes
     except (MachineGone, GdbTimeout) as error:

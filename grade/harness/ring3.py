@@ -8,11 +8,13 @@ to stop, not to end, at a triple fault; so the machine can be read even there.
 from __future__ import annotations
 
 import dataclasses
+import re
 import struct
+import subprocess
 from pathlib import Path
 from typing import Any, Iterator, Optional
 
-from . import segments
+from . import deadlines, probes, segments
 from .gdb_remote import SIGTRAP, Gdb, GdbError, GdbTimeout, MachineGone
 from .grading import Lab, LabMachine, Verdict
 from .segments import Descriptor, Flaw, Tss
@@ -132,10 +134,8 @@ class Journey:
         """The line that last wrote to this place of the tables; gdt_init's
         first where none is known."""
         rip = self.writes.get(address & ~7)
-        line = self.lab.kernel.line_at(rip - 1) if rip else None
-        if line is None or "kernel/gdt" not in line:
-            return self.lab.place("gdt_init")
-        return line
+        line = line_in(self.lab, "kernel/gdt.c", rip - 1) if rip else None
+        return line or self.lab.place("gdt_init")
 
     def where_entry(self, selector: int) -> Optional[str]:
         return self.where(self.table_address + selector)
@@ -228,7 +228,8 @@ class Journey:
         what = segments.exception_text(event.vector, event.error)
         name = _instruction(event.code)
         end = ("a triple fault: " if event.kind == DEAD else "")
-        line = self.lab.kernel.line_at(event.rip)
+        line = line_in(self.lab, "kernel/gdt.c", event.rip) \
+            or self.lab.kernel.line_at(event.rip)
         at = f" at {line}" if line else ""
         cause = f"{during} ended in {end}{what}{at}"
         if name:
@@ -269,6 +270,17 @@ def _instruction(code: bytes) -> str:
 
 
 # ---- the boot ---------------------------------------------------------------
+
+
+def line_in(lab: Lab, file: str, rip: int) -> Optional[str]:
+    """The line of this file that an instruction belongs to, be it inside an
+    inline function of another; None where it belongs to none."""
+    done = subprocess.run(
+        [f"{probes.tool_prefix()}addr2line", "-i", "-e", str(lab.kernel_path),
+         f"{rip:#x}"],
+        capture_output=True, text=True, timeout=deadlines.HOST, check=False)
+    match = re.search(rf"{re.escape(file)}:\d+", done.stdout)
+    return match[0] if match else None
 
 
 def end_of(lab: Lab, machine: LabMachine, error: GdbError) -> Verdict:
