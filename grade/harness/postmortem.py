@@ -24,6 +24,9 @@ EXCEPTIONS = (
 LOG_LIMIT = 1 << 20
 
 USER_END = 1 << 47
+# Where the kernel is linked, and below what its image is loaded.
+KERNEL_BASE = 0xFFFFFFFF80000000
+BOOT_END = 16 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +113,9 @@ def examine(machine: LabMachine, kernel: Symbols) -> Finding:
 def _hang(state: Optional[State], kernel: Symbols, machine: LabMachine) -> Finding:
     if state is None:
         return Finding("hung", "The machine hung, and QEMU no longer says where.")
+    if state.cpl == 0 and state.rip < BOOT_END:
+        # The first instructions run at physical addresses.
+        state = dataclasses.replace(state, rip=state.rip + KERNEL_BASE)
     where, gdb = _place(kernel, state)
     if state.cpl == 3:
         program = _program_at(machine, state.rip)
@@ -158,7 +164,7 @@ def _in_text(kernel: Symbols, address: int) -> bool:
 def _name(kernel: Symbols, address: int) -> str:
     """A function of the kernel with its line, or what else is there."""
     if not _in_text(kernel, address):
-        return f"no code of the kernel's, at 0x{address:x},"
+        return f"no code of the kernel's (0x{address:x})"
     line = _line(kernel, address)
     return kernel.name_at(address) + (f" ({line})" if line else "")
 

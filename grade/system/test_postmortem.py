@@ -4,7 +4,6 @@ which line. Each kernel here is the tree's own, with one line more."""
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Callable
 
 import pytest
