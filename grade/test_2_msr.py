@@ -293,6 +293,9 @@ def test_sfmask_names_every_flag_that_the_user_may_have_set(lab: Lab) -> None:
         if others:
             cause += (f". {others[0]:#x} was written, which is "
                       f"{msrs.NAMES.get(others[0], 'another register')}")
+    elif mask & 0xFFFFFFFF == 0 and mask >> 32 & 0x47700 == 0x47700:
+        cause = ("SFMASK's halves are exchanged: bits 31:0, which are the flags, come from "
+                 "EAX")
     elif list(missing) == ["IF"] and mask >> 10 & 0xFFF == 0xFFF or \
             mask & 0xFFFFFFFF in (0xFFFFFFFF & ~0x200, 0xFFFFFFFF & ~0x47700):
         cause = (f"SFMASK is {mask:#x}, inverted: a set bit is a flag to clear, so this "
@@ -432,7 +435,7 @@ def starts_without(lab: Lab, flag: str) -> None:
     if call.registers:
         if call.registers["eflags"] & msrs.FLAGS[flag]:
             wrong(f"{flag} is set at the stub's first instruction: the user had set it, "
-                  f"and SFMASK does not name it. {MUST_CLEAR[flag][1].capitalize()}",
+                  f"and SFMASK does not name it: {MUST_CLEAR[flag][1]}",
                   expected=f"{flag} = 0", found=f"RFLAGS = {call.registers['eflags']:#x}",
                   where=where, gdb="break syscall_entry")
         return

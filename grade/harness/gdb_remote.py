@@ -188,7 +188,7 @@ class Gdb:
         for _ in range(4):
             self._send("s")
             stop = self._stop(deadlines.ANSWER)
-            if self.ask("g") != before:
+            if stop.signal != SIGTRAP or self.ask("g") != before:
                 break
         return stop
 

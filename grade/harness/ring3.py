@@ -156,6 +156,9 @@ class Journey:
             return
         if not self.in_image(base):
             yield Flaw(f"GDTR.base is {base:#x}, which is not in the kernel", "", "")
+        stack = self.lab.kernel.address("boot_stack_top")
+        if stack - 8192 <= base < stack:
+            yield Flaw("The table lies on the boot stack, and has been overwritten", "", "")
         if limit < segments.ENTRIES * 8 - 1:
             yield Flaw(f"GDTR.limit is {limit:#x}: entry {(limit + 1) // 8 * 8:#04x} "
                        "ends past it", "", "")
