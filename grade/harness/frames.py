@@ -187,16 +187,24 @@ class Stage:
         self.probe = lab.probe(PROBE)
         self.layout = layout_of(lab.kernel)
         self.calls: list[Call] = []
+        self.started = False
         init = ",".join(f"/bin/{PROBE} {lab.random.getrandbits(48)} {line}"
                         for line in steps)
         options.setdefault("append", "hz=5000")
         # Time counts instructions, so that a slow host changes nothing.
-        options.setdefault("icount", "shift=0")
+        options.setdefault("icount", "shift=0,sleep=off")
         self.machine = lab.machine(init, stopped=True, **options)
         self.gdb = self.machine.gdb()
         self._per_cpu = lab.kernel.address("per_cpu")
 
     # ---- running ------------------------------------------------------------
+
+    def cont(self) -> None:
+        """Runs to a breakpoint other than the one the machine may be at."""
+        if self.started:
+            self.gdb.step()
+        self.started = True
+        self.gdb.cont()
 
     def run_to(self, place: str, process: Optional[int] = None) -> None:
         """Runs until a kernel function is about to begin, in the named process
@@ -233,11 +241,11 @@ class Stage:
         """Runs to an address until it is `there`, for a limited time in all."""
         until = time.monotonic() + self.machine.patience
         self.gdb.insert_breakpoint(address)
-        self.gdb.cont()
+        self.cont()
         while self.gdb.register("rip") != address or not there():
             if time.monotonic() > until:
                 raise GdbTimeout("the machine comes by, but never as waited for")
-            self.gdb.cont()
+            self.cont()
         self.gdb.remove_breakpoint(address)
 
     # ---- looking ------------------------------------------------------------
