@@ -21,12 +21,14 @@ be stays in build/known-wrong/ID.log.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import dataclasses
 import importlib
 import json
 import multiprocessing
 import multiprocessing.connection
 import os
+import random
 import re
 import shutil
 import signal
@@ -58,6 +60,7 @@ PROVED = (3, 4)  # labs whose entries are also given to the proof
 # One entry, in seconds: build and all its tests. Nothing may come near it. It is
 # multiplied as deadlines.py's are, and by 4 where the tests of all labs run.
 ENTRY = 60.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h: end with the parent
 
 
 # ---- entries ----------------------------------------------------------------
@@ -220,9 +223,11 @@ def apply_patch(entry: Entry, directory: Path) -> None:
 
 
 def grade_entry(entry: Entry, base: Path, directory: Path, named: bool,
-                proof_only: bool) -> None:
+                proof_only: bool, seed: int) -> None:
     """Applies, builds, proves and grades; leaves facts.json and tests.jsonl."""
     os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     log = os.open(directory / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -241,7 +246,7 @@ def grade_entry(entry: Entry, base: Path, directory: Path, named: bool,
                 "findings": [dataclasses.asdict(f) for f in proof.findings]}
         save(directory, facts)
         if not proof_only:
-            run_tests(entry, kernel, directory, named)
+            run_tests(entry, kernel, directory, named, seed)
     except BuildFailed as error:
         facts["build_error"] = str(error)
     except BadEntry as error:
@@ -254,7 +259,8 @@ def save(directory: Path, facts: dict[str, Any]) -> None:
     (directory / "facts.json").write_text(json.dumps(facts))
 
 
-def run_tests(entry: Entry, kernel: Path, directory: Path, named: bool) -> None:
+def run_tests(entry: Entry, kernel: Path, directory: Path, named: bool,
+              seed: int) -> None:
     grade = TREE / "grade"
     files = {TESTS[entry.lab]} | {t.partition("::")[0] for t in entry.tests
                                   if t != BUILD}
@@ -266,7 +272,7 @@ def run_tests(entry: Entry, kernel: Path, directory: Path, named: bool) -> None:
     os.chdir(grade)
     pytest.main([*chosen, "-c", str(grade / "pytest.ini"), "--rootdir", str(grade),
                  "-n0", "-q", "-p", "no:cacheprovider", f"--kernel={kernel}",
-                 f"--grade-results={directory / 'tests.jsonl'}"])
+                 f"--grade-results={directory / 'tests.jsonl'}", f"--seed={seed}"])
 
 
 # ---- the verdict on an entry ------------------------------------------------
@@ -419,7 +425,8 @@ class Progress:
 
 
 def grade_all(chosen: Sequence[Entry], jobs: int, named: bool = False,
-              proof_only: bool = False, quiet: bool = False) -> list[Outcome]:
+              proof_only: bool = False, quiet: bool = False, seed: int = 0
+              ) -> list[Outcome]:
     """Grades entries, some at a time; the outcomes in the entries' order."""
     context = multiprocessing.get_context("fork")
     outcomes: dict[str, Outcome] = {}
@@ -439,7 +446,8 @@ def grade_all(chosen: Sequence[Entry], jobs: int, named: bool = False,
                     directory.mkdir()
                     process = context.Process(
                         target=grade_entry,
-                        args=(entry, base, directory, named, proof_only))
+                        args=(entry, base, directory, named, proof_only,
+                              seed))
                     process.start()
                     running.append((entry, process, directory, time.monotonic()))
                 multiprocessing.connection.wait(
@@ -640,6 +648,8 @@ def main(arguments: Sequence[str]) -> int:
                         help="run only the tests that the entries name")
     parser.add_argument("--proof", action="store_true",
                         help="print what the proof says of each stub")
+    parser.add_argument("--seed", type=lambda text: int(text, 0), metavar="N",
+                        help="repeat a run that printed this seed")
     parser.add_argument("--patches", type=Path, default=PATCHES, metavar="DIR",
                         help="other entries than those of this tree")
     parser.add_argument("--out", type=Path, metavar="FILE",
@@ -659,12 +669,24 @@ def main(arguments: Sequence[str]) -> int:
         chosen = [e for e in chosen if e.lab in PROVED]
     os.environ["DEADLINE_SCALE"] = str(calibration.scale())
     importlib.reload(deadlines)
-    outcomes = grade_all(chosen, options.jobs, options.named, options.proof,
-                         quiet=options.proof)
+    seed = options.seed
+    if seed is None:
+        seed = random.SystemRandom().getrandbits(32)
+    if not options.proof:
+        print(f"{len(chosen)} entries, {options.jobs} at a time; seed {seed}",
+              flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        outcomes = grade_all(chosen, options.jobs, options.named, options.proof,
+                             quiet=options.proof, seed=seed)
+    except KeyboardInterrupt:
+        print("\nknown_wrong: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
     if options.proof:
         print_proofs(outcomes)
         return 0 if all(o.good for o in outcomes) else 1
     result = document(outcomes, time.monotonic() - started)
+    result["seed"] = seed
     whole = not options.id and not options.named
     print_table(outcomes, result, whole)
     out = options.out or (RESULT if whole else None)
