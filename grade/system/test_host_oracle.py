@@ -1,0 +1,60 @@
+"""Linux on the host says what registers a call leaves.
+
+One program runs natively and on the kernel, with the same random patterns; what
+it prints of every register after every call must be the same, but for what may
+differ and is not printed (see programs/registers.c).
+"""
+
+from __future__ import annotations
+
+import platform
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import deadlines, probes
+from harness.programs import archive_with
+from harness.qemu import TREE, run
+
+SOURCE = TREE / "grade/system/programs/registers.c"
+
+on_linux = pytest.mark.skipif(
+    (platform.system(), platform.machine()) != ("Linux", "x86_64"),
+    reason="the oracle is Linux on x86-64, and this host is another")
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The oracle's program, built as the probes are."""
+    directory = tmp_path_factory.mktemp("oracle")
+    target = directory / "registers"
+    sources = [SOURCE, *sorted(probes.LIBRARY.glob("*.[cS]"))]
+    subprocess.run(
+        [f"{probes.tool_prefix()}gcc", *probes.FLAGS, "-I", str(probes.LIBRARY),
+         "-static", "-nostdlib", "-Wl,-e,_start,--build-id=none,-z,noexecstack",
+         "-o", str(target), *map(str, sources)],
+        check=True, timeout=deadlines.HOST)
+    return target
+
+
+@on_linux
+def test_every_register_after_every_call_is_as_on_linux(
+    program: Path, tmp_path: Path
+) -> None:
+    seed = random.getrandbits(48)
+    host = subprocess.run([str(program), str(seed)], capture_output=True, text=True,
+                          check=True, timeout=deadlines.HOST).stdout
+    archive = archive_with({"bin/registers": program.read_bytes()},
+                           tmp_path / "initrd.cpio")
+    result = run(f"/bin/registers {seed}", initrd=archive)
+    assert result.status == 0, result.report
+    here = [line for line in result.console.splitlines() if ": " in line]
+    there = host.splitlines()
+    assert len(there) == 10 * 17, host
+    assert "wrong" not in host, "not even Linux: the program is at fault"
+    for mine, oracle in zip(here, there):
+        assert mine == oracle, f"seed {seed}"
+    missing = [line for line in there if line not in here]
+    assert not missing, f"seed {seed}: Linux also printed {missing[0]}"
