@@ -183,7 +183,7 @@ class Run:
                 self._stopped_at = self.gdb.register("rip")
             except GdbTimeout:
                 self._hung()
-            except MachineGone:
+            except (MachineGone, OSError):
                 self._ended()
                 return None
             if self._stopped_at != self._idle:
@@ -220,7 +220,7 @@ class Run:
         for _ in range(LONGEST_WAY):
             try:
                 gdb.step()
-            except MachineGone:
+            except (MachineGone, OSError):
                 arrival.lost = "the machine came to its end (a triple fault)"
                 arrival.lost_at = last
                 return arrival
@@ -450,6 +450,8 @@ class Fork:
     kstack_is_top  whether the child's kstack lies between a page of a stack and
                    a page that is not mapped.
     pml4s          the parent's and the child's top tables, entry by entry.
+    unprotected    an address whose page both use and one may write to, and the
+                   number of that process.
     stack          where the program's stack began.
     rsps_since     RSP at the parent's later calls, as far as the child had not
                    run yet.
@@ -464,6 +466,7 @@ class Fork:
     made: list[Process] = dataclasses.field(default_factory=list)
     kstack_is_top: bool = False
     pml4s: Optional[tuple[tuple[int, ...], tuple[int, ...]]] = None
+    unprotected: Optional[tuple[int, int]] = None
     rsps_since: list[int] = dataclasses.field(default_factory=list)
 
 
@@ -503,7 +506,11 @@ class _Recorder:
     def __init__(self, lab: Lab) -> None:
         seed = random.Random(lab.seed).getrandbits(63)
         self.lab = lab
-        self.run = Run(lab, f"/bin/fork_registers {seed}", append="hz=200")
+        # By the clock: at each stop of the debugger a machine that counts
+        # instructions goes on to its next timer interrupt, and then the parent
+        # would never get to a call before the child runs.
+        self.run = Run(lab, f"/bin/fork_registers {seed}", append="hz=50",
+                       icount=None)
         self.gdb, self.table = self.run.gdb, self.run.table
         self.story = Story(self.run.probe.elf["e_entry"])
         self.behind = self.run.probe.address("registers_next")
@@ -521,6 +528,11 @@ class _Recorder:
                 pass
         except Verdict as verdict:
             self.story.verdict = verdict
+        except (MachineGone, OSError):
+            try:
+                self.lab.stopped(self.run.machine)
+            except Verdict as verdict:
+                self.story.verdict = verdict
         return self.story
 
     def _stop(self, at: int) -> bool:
@@ -587,6 +599,19 @@ class _Recorder:
                 struct.unpack("<512Q", self.gdb.read_physical(pml4, 4096))
                 for pml4 in (fork.caller.pml4, child.pml4))
             fork.pml4s = parents, childs
+            self._look_at_pages(fork, child)
+
+    def _look_at_pages(self, fork: Fork, child: Process) -> None:
+        """Is a page that both use protected from writing, on both sides?"""
+        for va in (fork.before["rsp"], self.run.probe.address("registers_before")):
+            sides = [(p, page_entries(self.gdb, p.pml4, va))
+                     for p in (fork.caller, child)]
+            leaves = [entries[3] for _, entries in sides if len(entries) == 4]
+            if len(leaves) < 2 or (leaves[0] ^ leaves[1]) & 0x000FFFFFFFFFF000:
+                continue
+            for process, entries in sides:
+                if entries[3] & 2 and fork.unprotected is None:
+                    fork.unprotected = va, process.pid
 
     def _other_call(self) -> None:
         """At syscall_handler: the frame of a later call of the parent's. Its RSP

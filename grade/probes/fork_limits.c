@@ -67,31 +67,38 @@ __attribute__((noipa)) static long fork_and_wait(void)
 	return result;
 }
 
+/* What became of the forks with little memory; the host reads it. */
+static struct {
+	long before, result, after;
+} results[64];
+
 /* Leaves fewer and fewer pages free, and forks. Pages come when they are
  * touched; a page table, too, must be had for 512 of them. */
 static void memory(void)
 {
 	unsigned long all = free_pages(), touched = 0;
+	long count = 0;
 	volatile char *more = map_pages(all);
 
+	memset(results, 0, sizeof(results)); /* its pages come now */
 	FACT("at first", fork_and_wait());
 	/* One page in 256 goes to the tables of the others, and a few more. */
 	while (touched < all - all / 256 - 60)
 		more[touched++ * PAGE_SIZE] = 1;
 	while (free_pages() > 40)
 		more[touched++ * PAGE_SIZE] = 1;
-	for (int tries = 0; tries < 60; tries++) {
-		unsigned long before = free_pages();
-
-		FACT("before", (long)before);
-		FACT("fork", fork_and_wait());
-		FACT("after", (long)free_pages());
-		if (before <= 1)
+	for (; count < 60; count++) {
+		results[count].before = (long)free_pages();
+		FACT("try", results[count].before);
+		results[count].result = fork_and_wait();
+		results[count].after = (long)free_pages();
+		if (results[count].before <= 1)
 			break;
 		more[touched++ * PAGE_SIZE] = 1;
 	}
 	munmap((void *)more, all * PAGE_SIZE);
 	FACT("at last", fork_and_wait());
+	FACT("tried", count);
 }
 
 /* Fork, end, wait, many times. The first rounds are not counted: they make
