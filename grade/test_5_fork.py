@@ -9,6 +9,7 @@ harness/processes.py), never by what the kernel prints.
 from __future__ import annotations
 
 import struct
+import time
 from typing import NoReturn, Optional
 
 import pytest
@@ -808,31 +809,34 @@ def test_parent_and_child_take_turns_without_a_call(lab: Lab) -> None:
     need_two(lab)
     run = Run(lab, f"/bin/fork_turns {lab.random.getrandbits(40)}",
               append="hz=1000", icount=None)
-    switch, turns = lab.kernel.address("switch_to"), []
-    run.gdb.insert_breakpoint(switch)
     loop = run.probe.address("registers_spin") + run.probe.code(
         "registers_spin").index(b"\xe2\xfe")
-    while len(turns) < 6 and (at := run.next()) is not None:
-        fact = run.fact_here() if at != switch else None
-        if fact and fact.what == "refused":
-            refused(lab, fact.signed)
-        if at != switch or run.table.current_pid() == 0:
+    turns: list[int] = []
+    run.gdb.insert_breakpoint(loop)
+    while run.next() not in (loop, None):
+        pass
+    run.gdb.remove_breakpoint(loop)
+    for _ in range(60):
+        run.gdb.resume()
+        time.sleep(0.012)  # a dozen ticks without the debugger
+        run.gdb.interrupt()
+        registers, process = run.gdb.registers(), run.table.current()
+        if registers["rip"] != loop:
             continue
-        arrival = run.way_to_ring_3()
-        pid = arrival.process.pid
-        if arrival.lost:
-            lab.needs(f"processes that come back to ring 3: {arrival.lost}")
-        if not arrival.registers["eflags"] & IF:
-            wrong(f"Process {pid} runs in ring 3 with IF = 0: no timer interrupt ever "
-                  "takes the CPU from it", expected="RFLAGS with IF (0x200)",
-                  found=arrival.registers["eflags"], where=fork_place(lab),
-                  gdb="info registers eflags")
-        turns.append(pid)
-        if arrival.registers["rip"] == loop:
-            check_spinning(run, arrival)
-    if len(set(turns)) < 2:
-        wrong("After the fork only one process ever ran", where=fork_place(lab),
-              gdb="ps")
+        if not registers["eflags"] & IF:
+            wrong(f"Process {process.pid} runs in ring 3 with IF = 0: no timer "
+                  "interrupt ever takes the CPU from it",
+                  expected="RFLAGS with IF (0x200)", found=registers["eflags"],
+                  where=fork_place(lab), gdb="info registers eflags")
+        turns.append(process.slot)
+        check_spinning(run, Arrival(process, registers))
+        if len(turns) >= 6 and len(set(turns)) == 2:
+            return
+    there = ", ".join(str(p) for p in run.table.all())
+    wrong("After the fork, with nobody waiting, "
+          + ("only one process ever got a turn" if turns else "nobody got on")
+          + f". In the table are: {there}. What proc_ready has put into the queue "
+            "gets its turn at the next tick", where=fork_place(lab), gdb="ps")
 
 
 def check_spinning(run: Run, arrival: Arrival) -> None:
