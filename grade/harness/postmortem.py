@@ -170,7 +170,7 @@ def _name(kernel: Symbols, address: int) -> str:
 
 
 def _program_at(machine: LabMachine, address: int) -> Optional[str]:
-    """A place in the first program, `main (/work/x.c:12)`."""
+    """A place in the first program, `main (user/x.c:12)`."""
     name = (str(machine.started_as.get("init")).split() or [""])[0]
     try:
         symbols = Symbols(probes.program(name.rpartition("/")[2]))
