@@ -6,45 +6,19 @@ which init_syscall is stepped and SYSCALL is followed: harness/msrs.py.
 
 from __future__ import annotations
 
-from typing import Union
-
 import pytest
 
-from harness import msrs, segments
-from harness.gdb_remote import GdbTimeout, MachineGone
-from harness.grading import Lab, Verdict, hint, points, wrong
+from harness import msrs, ring3, segments
+from harness.grading import Lab, hint, points, wrong
 from harness.msrs import (
     EFER, GS_BASE, KERNEL_GS_BASE, LMA, LME, LSTAR, NXE, PROBE, SCE, SFMASK, STAR,
     Arrival, Journey)
-from harness.qemu import MachineError
 from harness.ring3 import DEAD, EXCEPTION, REACHED, Watcher
 
 # The tests that share the boot run in one process, the first one first.
 shared = pytest.mark.xdist_group("msr")
 
-_seen: list[Union[Journey, Verdict]] = []
-
-
-def journey(lab: Lab) -> Journey:
-    """The watched boot; the first test that asks makes it."""
-    first = not _seen
-    if first:
-        try:
-            _seen.append(msrs.watch(lab))
-        except Verdict as verdict:
-            _seen.append(verdict)
-        except (MachineGone, GdbTimeout, MachineError):
-            try:
-                lab.stopped(lab.machines[-1])
-            except Verdict as verdict:
-                _seen.append(verdict)
-    found = _seen[0]
-    if isinstance(found, Journey):
-        return found
-    if first:
-        raise found
-    lab.needs("init_syscall to be reached and to come to its end")
-    raise found
+journey = ring3.Shared(msrs.watch, "init_syscall to be reached and to come to its end")
 
 
 def settled(lab: Lab) -> Journey:

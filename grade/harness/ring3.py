@@ -12,11 +12,12 @@ import re
 import struct
 import subprocess
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Callable, Generic, Iterator, Optional, TypeVar
 
 from . import deadlines, probes, segments
 from .gdb_remote import SIGTRAP, Gdb, GdbError, GdbTimeout, MachineGone
 from .grading import Lab, LabMachine, Verdict
+from .qemu import MachineError
 from .segments import Descriptor, Flaw, Tss
 from .symbols import Symbols
 
@@ -524,3 +525,41 @@ def _enter_and_leave(watcher: Watcher, journey: Journey, probe: Symbols) -> None
     gdb.set_register("rsp", NOWHERE)
     gdb.set_register("rip", watcher.kernel.address("main"))  # it begins with a push
     journey.double, journey.double_trap = watcher.next_trap(DOUBLE_FAULT)
+
+
+Seen = TypeVar("Seen")
+
+
+class Shared(Generic[Seen]):
+    """A watched boot that a module's tests share; the first to ask makes it.
+
+    watch  makes it, and raises the verdict where it cannot.
+    need   what the tests that ask later lack then: theirs is the outcome
+           "blocked", for the first one has told the cause.
+    """
+
+    def __init__(self, watch: Callable[[Lab], Seen], need: str) -> None:
+        self._watch = watch
+        self._need = need
+        self._seen: Optional[Seen] = None
+        self._verdict: Optional[Verdict] = None
+
+    def __call__(self, lab: Lab) -> Seen:
+        if self._seen is not None:
+            return self._seen
+        if self._verdict is not None:
+            lab.needs(self._need)
+            raise self._verdict
+        try:
+            self._seen = self._make(lab)
+        except Verdict as verdict:
+            self._verdict = verdict
+            raise
+        return self._seen
+
+    def _make(self, lab: Lab) -> Seen:
+        try:
+            return self._watch(lab)
+        except (MachineGone, GdbTimeout, MachineError):
+            lab.stopped(lab.machines[-1])
+            raise
