@@ -8,6 +8,7 @@ one lost it.
 
 from __future__ import annotations
 
+import itertools
 import struct
 from typing import Dict, List, Tuple
 
@@ -25,6 +26,10 @@ ENOENT, EBADF, ECHILD, EFAULT, ENOSYS = -2, -9, -10, -14, -38
 # Addresses that no program may use, and one that is not even an address.
 UNMAPPED = 0x10000
 NOT_CANONICAL = 1 << 63
+
+# Of two processes that make calls by turns: how many calls are to come back after
+# the other one has made its own, and how many calls that may take.
+OVERLAPS, TURNS = 12, 600
 
 # What a call does not keep: RAX is its result, RCX and R11 are SYSCALL's own.
 KEPT_BY_C = ("rbx", "rbp", "r12", "r13", "r14", "r15")
@@ -641,33 +646,41 @@ def test_a_program_may_load_gs_as_it_likes(lab: Lab) -> None:
 one still needs must lie on its own kernel stack: the per-CPU block and static variables
 are shared.""")
 def test_two_processes_that_wait_inside_calls_keep_their_own(lab: Lab) -> None:
-    caller = caller_for(lab, "/bin/probe_call,/bin/probe_call", append="hz=1000")
+    caller = caller_for(lab, "/bin/probe_call,/bin/probe_call", append="hz=200")
     gdb = caller.gdb
     time = caller.buffer + 128
+    # By process: its call, and whether the other one has made one since.
     begun: Dict[int, Tuple[Dict[str, int], str]] = {}
+    overtaken: Dict[int, bool] = {}
+    overlaps = turn = 0
     # yield lets the other one run; one call sleeps while the other makes many.
-    plan = [YIELD, YIELD, GETPID, YIELD, NANOSLEEP, *([GETPID] * 3), YIELD] * 4
-    for turn, number in enumerate(plan):
+    # Whose turn it is the timer decides, too, so what has to happen is counted.
+    plan = itertools.cycle([YIELD, YIELD, GETPID, YIELD, NANOSLEEP, YIELD])
+    while overlaps < OVERLAPS:
         process = gdb.register("cr3")
         if gdb.register("rip") == caller.after:
             before, name = begun[process]
-            after = gdb.registers()
-            call = Call(name, before, after)
+            call = Call(name, before, gdb.registers())
             others = [b for p, (b, _) in begun.items() if p != process]
             for what in (*NOT_KEPT_BY_C, *KEPT_BY_C, "rsp"):
-                if after[what] != before[what] and any(
-                        after[what] == other[what] for other in others):
+                if call.after[what] != before[what] and any(
+                        call.after[what] == other[what] for other in others):
                     blame_foreign(lab, call, what)
             check_whole(lab, call)
+            overlaps += overtaken[process]
+        if turn == TURNS:
+            blame(lab, f"two processes were to make calls by turns, and in {turn} "
+                  f"calls this happened {overlaps} times", culprit(lab),
+                  expected="two processes", found=f"{len(begun)}")
+        turn, number = turn + 1, next(plan)
         gdb.write(time, struct.pack("<QQ", 0, 500_000))
-        before = caller.prepare(number, *([time, 0] if number == NANOSLEEP else []))
+        before = caller.prepare(number, *([time, 0] if number == NANOSLEEP else []),
+                                rsp=caller.stack - 16 * (turn % 64))
         name = {YIELD: "sched_yield", GETPID: "getpid", NANOSLEEP: "nanosleep"}[number]
-        begun[process] = (before, f"{name} (call {turn + 1} of two processes)")
+        overtaken = {p: True for p in overtaken} | {process: False}
+        begun[process] = (before, f"{name} (call {turn} of two processes)")
         caller.enter()
         caller.run_to(caller.before, caller.after)
-    if len(begun) < 2:
-        blame(lab, "the second process never got to run", culprit(lab),
-              expected="two processes", found="one")
 
 
 def blame_foreign(lab: Lab, call: Call, name: str) -> None:
