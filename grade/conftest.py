@@ -10,6 +10,7 @@ from typing import Iterator
 
 import pytest
 
+from harness import make
 from harness.programs import compile_static
 from harness.qemu import INITRD, KERNEL, TREE
 from harness.symbols import Symbols
@@ -89,10 +90,7 @@ def firmware(request: pytest.FixtureRequest) -> str:
 def make_environment() -> dict[str, str]:
     """The environment for a make that a test runs: without what the make that
     runs the tests has exported."""
-    ours = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PROG", "APPEND",
-            "FIRMWARE", "CPU", "MEM", "ICOUNT", "GDB", "TIMEOUT", "QEMUFLAGS",
-            "INITRD", "KERNEL"}
-    return {k: v for k, v in os.environ.items() if k not in ours}
+    return make.environment()
 
 
 class Programs:

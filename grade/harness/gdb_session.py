@@ -11,6 +11,7 @@ machine go on and leaves.
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 import os
 import re
 import shutil
@@ -86,11 +87,22 @@ def debug(init: Optional[str], commands: Sequence[str], *, tree: Path = TREE,
     return session
 
 
-def copy_tree(place: Path) -> Path:
-    """A copy of the tree with its products, to build in and to use
-    build/gdb.sock without disturbing others."""
-    shutil.copytree(TREE, place, symlinks=True, ignore=shutil.ignore_patterns(
-        ".git", "pytest", "__pycache__", "*.sock", "*.pid"))
+# What make has made, and what the grader builds submissions on: other things in
+# build/ come and go while a tree is copied.
+MADE = ("kernel", "user", "root", "*.elf", "*.cpio", "ksyms*", "tools-*",
+        "compile_commands.json", "grade", "base-[0-9a-f]*")
+
+
+def copy_tree(place: Path, tree: Path = TREE) -> Path:
+    """A copy of a tree with its products, to build in and to use build/gdb.sock
+    without disturbing others."""
+    def left_out(directory: str, names: list[str]) -> set[str]:
+        if Path(directory) in (tree / "build", tree / "build/grade"):
+            return {name for name in names
+                    if not any(fnmatch.fnmatch(name, made) for made in MADE)}
+        return {name for name in names if name in (".git", "__pycache__")}
+
+    shutil.copytree(tree, place, symlinks=True, ignore=left_out)
     return place
 
 
