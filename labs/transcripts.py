@@ -325,8 +325,8 @@ class _Runner:
         before = len(self._shell.console)
         try:
             return self._shell.command(line)
-        except MachineError:
-            if self._shell.is_running:
+        except MachineError as error:
+            if not str(error).startswith("the machine ended"):
                 raise
             return self._shell.console[before:].partition("\n")[2]
 
