@@ -56,7 +56,7 @@ INITRD := build/initrd$(if $(ADD),-add).cpio
 C_FILES = $(wildcard $(foreach d,kernel user user/lib grade/* grade/*/*,$d/*.[ch]))
 export INITRD
 
-.PHONY: all qemu run gdb check grade stress known-wrong bench doctor format format-check clean help FORCE
+.PHONY: all qemu run gdb check grade challenge stress known-wrong bench doctor format format-check clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -87,6 +87,10 @@ grade: build/tools-check ## the labs' verdict: LAB=3 TEST=word SEED=n
 	@$(PYTHON) grade/grade.py $(if $(LAB),--lab $(LAB)) \
 		$(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) \
 		$(if $(SUBMISSION),--submission '$(SUBMISSION)')
+
+challenge: all build/tools-check ## look at a challenge's solution: LAB=3
+	@$(PYTHON) -m pytest -v --no-header -rN -o addopts= \
+		grade/challenges/test_challenge_$(or $(LAB),*).py
 
 stress: all build/tools-check ## the long tests: millions of random calls
 	@$(PYTHON) -m pytest -n $(JOBS) --long $(TESTS)
