@@ -652,6 +652,7 @@ def test_two_processes_that_wait_inside_calls_keep_their_own(lab: Lab) -> None:
     # By process: its call, and whether the other one has made one since.
     begun: Dict[int, Tuple[Dict[str, int], str]] = {}
     overtaken: Dict[int, bool] = {}
+    made: List[Tuple[int, Dict[str, int]]] = []
     overlaps = turn = 0
     # yield lets the other one run; one call sleeps while the other makes many.
     # Whose turn it is the timer decides, too, so what has to happen is counted.
@@ -661,7 +662,7 @@ def test_two_processes_that_wait_inside_calls_keep_their_own(lab: Lab) -> None:
         if gdb.register("rip") == caller.after:
             before, name = begun[process]
             call = Call(name, before, gdb.registers())
-            others = [b for p, (b, _) in begun.items() if p != process]
+            others = [b for p, b in made if p != process]
             for what in (*NOT_KEPT_BY_C, *KEPT_BY_C, "rsp"):
                 if call.after[what] != before[what] and any(
                         call.after[what] == other[what] for other in others):
@@ -679,6 +680,7 @@ def test_two_processes_that_wait_inside_calls_keep_their_own(lab: Lab) -> None:
         name = {YIELD: "sched_yield", GETPID: "getpid", NANOSLEEP: "nanosleep"}[number]
         overtaken = {p: True for p in overtaken} | {process: False}
         begun[process] = (before, f"{name} (call {turn} of two processes)")
+        made.append((process, before))
         caller.enter()
         caller.run_to(caller.before, caller.after)
 
