@@ -41,7 +41,8 @@ from typing import Any, Iterable, Optional, Sequence
 
 import pytest
 
-from harness import calibration, deadlines, probes, submission
+from harness import calibration, deadlines, labs, probes, submission
+from harness.labs import LABS
 from harness.prove import prove
 
 TREE = Path(__file__).resolve().parents[1]
@@ -50,10 +51,6 @@ RESULT = TREE / "build/known-wrong.json"
 LOGS = TREE / "build/known-wrong"
 SCHEMA = 1
 
-TESTS = {1: "test_1_gdt.py", 2: "test_2_msr.py", 3: "test_3_entry.py",
-         4: "test_4_frame.py", 5: "test_5_fork.py"}
-LAB_FILES = {1: {"kernel/gdt.c"}, 2: {"kernel/msr.c"}, 3: {"kernel/syscall_entry.c"},
-             4: {"kernel/frame.c", "kernel/frame.h"}, 5: {"kernel/fork.c"}}
 BUILD = "build"  # as the name of a test: the compiler must refuse it
 PROVED = (3, 4)  # labs whose entries are also given to the proof
 
@@ -124,7 +121,7 @@ def check_entry(entry: Entry) -> None:
     name = entry.path.name
     if name.partition("-")[0] != entry.id:
         raise BadEntry(f"{name}: Id is {entry.id}, the file's name says otherwise")
-    if entry.lab not in TESTS:
+    if entry.lab not in LABS:
         raise BadEntry(f"{name}: there is no lab {entry.lab}")
     if entry.accept == bool(entry.tests or entry.messages):
         raise BadEntry(f"{name}: either 'Accept: yes', or 'Test:' and 'Message:'")
@@ -140,9 +137,8 @@ def check_entry(entry: Entry) -> None:
             raise BadEntry(f"{name}: there is no {test}")
     if not entry.files:
         raise BadEntry(f"{name}: changes no file")
-    students = set().union(*LAB_FILES.values())
     for file in entry.files:
-        if file not in students and file not in entry.rooms:
+        if file not in labs.FILES and file not in entry.rooms:
             raise BadEntry(f"{name}: changes {file}, which is no lab's; say "
                            f"'Room: {file}'")
 
@@ -262,10 +258,10 @@ def save(directory: Path, facts: dict[str, Any]) -> None:
 def run_tests(entry: Entry, kernel: Path, directory: Path, named: bool,
               seed: int) -> None:
     grade = TREE / "grade"
-    files = {TESTS[entry.lab]} | {t.partition("::")[0] for t in entry.tests
+    files = {LABS[entry.lab].tests} | {t.partition("::")[0] for t in entry.tests
                                   if t != BUILD}
     if entry.accept:
-        files = set(TESTS.values())
+        files = {lab.tests for lab in LABS.values()}
     chosen = [str(grade / file) for file in sorted(files)]
     if named and not entry.accept:
         chosen = [str(grade / test) for test in entry.tests if test != BUILD]
@@ -514,12 +510,12 @@ def judge_proof(entry: Entry, directory: Path) -> Outcome:
 def by_test(outcomes: Iterable[Outcome]) -> dict[str, dict[str, list[str]]]:
     """Each test -> the mistakes it alone catches, catches first, and catches."""
     table: dict[str, dict[str, list[str]]] = {}
-    for lab, file in TESTS.items():
-        path = TREE / "grade" / file
+    for lab in LABS.values():
+        path = TREE / "grade" / lab.tests
         if path.exists():
             for name in re.findall(r"^def (test_\w+)\(", path.read_text(),
                                    re.MULTILINE):
-                table[f"{file}::{name}"] = {"only": [], "first": [], "caught": []}
+                table[f"{lab.tests}::{name}"] = {"only": [], "first": [], "caught": []}
     for outcome in outcomes:
         if outcome.entry.accept:
             continue
@@ -567,7 +563,7 @@ def document(outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
         **counts(mistakes),
         "accepted": {"total": len(accepted), "passed": sum(o.good for o in accepted)},
         "labs": {str(lab): counts([o for o in mistakes if o.entry.lab == lab])
-                 for lab in TESTS},
+                 for lab in LABS},
         "entries": [{
             "id": o.entry.id, "lab": o.entry.lab, "mistake": o.entry.mistake,
             "accept": o.entry.accept, "verdict": o.verdict, "detail": o.detail,

@@ -143,8 +143,7 @@ def check_none(stage: Stage, when: str, why: str) -> None:
 @points(1)
 @hint("The frame is sixteen registers of 64 bits each, under the names of "
       "kernel/frame.h's comment: 128 bytes. A type that is too small, or a gap "
-      "that the compiler leaves before a larger one, moves or cuts what follows. "
-      "See labs/4-frame.md, the struct.")
+      "that the compiler leaves before a larger one, moves or cuts what follows.")
 def test_the_struct_has_a_field_of_64_bits_for_each_register(lab: Lab) -> None:
     layout = layout_of(lab.kernel)
     where, show = "kernel/frame.h", "ptype /o struct syscall_frame"
@@ -172,8 +171,7 @@ def test_the_struct_has_a_field_of_64_bits_for_each_register(lab: Lab) -> None:
 
 @points(2)
 @hint("A stack grows down: what is pushed last lies lowest, and the struct begins "
-      "there. Compare the struct with the pushes from the last one up. See "
-      "labs/4-frame.md, the picture of the stack.")
+      "there. Compare the struct with the pushes from the last one up.")
 def test_each_field_lies_where_the_stub_pushed_its_register(lab: Lab) -> None:
     stage = Stage(lab, "getpid")
     call = stage.call_of("sys_getpid")
@@ -223,8 +221,7 @@ def occupant(call: Call, offset: int) -> str:
 @points(2)
 @hint("The stub starts at the top of the process's kernel stack each time, so the "
       "frame of a process that is inside a call has one fixed place. A pointer to "
-      "a struct counts in structs, not in bytes. See labs/4-frame.md, where the "
-      "frame is.")
+      "a struct counts in structs, not in bytes.")
 def test_get_syscall_frame_finds_the_words_that_the_stub_pushed(lab: Lab) -> None:
     stage = Stage(lab, "getpid")
     check_pointer(stage, stage.call_of("sys_getpid"))
@@ -350,7 +347,7 @@ def asleep_among_others(lab: Lab) -> tuple[Stage, Call, Call]:
 @points(2)
 @hint("While a process sleeps inside its call, others make calls of their own. What "
       "all processes share, a global variable or a per-CPU slot, then belongs to "
-      "one of them. See labs/4-frame.md, sleeping.")
+      "one of them.")
 def test_the_frame_is_still_its_own_after_the_process_has_slept(lab: Lab) -> None:
     stage, _, _ = asleep_among_others(lab)
     check(stage, stage.look())

@@ -167,8 +167,7 @@ def check_registers(lab: Lab, number: int) -> None:
 
 @points(4)
 @hint("fork makes a process and says so: proc_alloc gives one, proc_ready lets it "
-      "take part. A result below 0 is an error. See labs/5-fork.md, the two "
-      "halves")
+      "take part. A result below 0 is an error.")
 def test_fork_makes_one_process_whose_parent_is_the_caller(lab: Lab) -> None:
     fork, _ = parent_of(lab)
     if not fork.made:
@@ -202,7 +201,7 @@ def test_fork_makes_one_process_whose_parent_is_the_caller(lab: Lab) -> None:
 @points(5)
 @hint("The child leaves the kernel as any call does: on its own kernel stack, by "
       "the stub's tail, with SYSRET. What it finds there is what you put on that "
-      "stack. See labs/5-fork.md, the child's first steps")
+      "stack.")
 def test_the_child_arrives_in_ring_3(lab: Lab) -> None:
     fork = nth_fork(lab)
     arrival = fork.child
@@ -716,7 +715,7 @@ def why_shared(run: Run, fact: Fact, who: str) -> str:
 @points(5)
 @hint("After fork both use the same pages until one writes. The parent's own page "
       "table entries must lose PTE.W as well, and the CPU must forget what it knew "
-      "of them. See labs/5-fork.md, copy-on-write")
+      "of them.")
 def test_the_child_does_not_see_what_the_parent_writes(lab: Lab) -> None:
     check_memory(lab, "parent", {"child": ("what there was before the fork", 0),
                                  "parent": ("what it wrote itself", 100)})

@@ -1,7 +1,7 @@
 """What the tests of the five labs are written with.
 
     @points(4)
-    @hint("SYSRET takes SS from STAR[63:48] + 8; see labs/2-msr.md, STAR")
+    @hint("SYSRET takes SS from STAR[63:48] + 8.")
     def test_star_names_the_selectors_of_both_directions(lab: Lab) -> None:
         machine = lab.machine("/bin/probe_spin", gdb=True, stopped=True)
         ...
@@ -37,7 +37,7 @@ from typing import Any, Callable, Iterator, Mapping, NoReturn, Optional, TypeVar
 
 import pytest
 
-from . import deadlines, postmortem, probes
+from . import deadlines, labs, postmortem, probes
 from .gdb_remote import (KERNEL_CS, KERNEL_SS, WATCH_INTERVAL, Gdb, GdbTimeout,
                          MachineGone)
 from .qemu import KERNEL, TREE, Machine, MachineError, Result, STATUS_FAULT, STATUS_PANIC
@@ -82,7 +82,8 @@ def points(number: int) -> Callable[[Test], Test]:
 
 
 def hint(text: str) -> Callable[[Test], Test]:
-    """What a failure of this test usually means, without the solution."""
+    """What a failure of this test usually means, without the solution. The place
+    of the lab's task is put behind it."""
     def mark(test: Test) -> Test:
         test.grade_hint = " ".join(text.split())  # type: ignore[attr-defined]
         return test
@@ -522,12 +523,14 @@ def _origin(info: pytest.ExceptionInfo[BaseException]) -> str:
 
 def _lab_of(item: pytest.Item) -> int:
     """The lab that a test belongs to, or 0."""
-    match = re.match(r"test_([1-5])_", Path(str(item.fspath)).name)
-    return int(match[1]) if match else 0
+    return labs.of_test_file(Path(str(item.fspath)).name)
 
 
 def _hint(item: pytest.Item) -> str:
-    return getattr(getattr(item, "function", None), "grade_hint", "")
+    """A test's own hint, and where the task of its lab is described."""
+    own = getattr(getattr(item, "function", None), "grade_hint", "")
+    task = f"The task: {labs.LABS[_lab_of(item)].task}."
+    return f"{own.rstrip('.')}. {task}" if own else task
 
 
 def _identity(item: pytest.Item) -> dict[str, Any]:

@@ -15,11 +15,12 @@ import re
 from typing import Any, Callable, Mapping, Optional
 from xml.etree import ElementTree
 
+from .labs import LABS
+
 Record = Mapping[str, Any]
 
 SCHEMA = "threshold/grade/v1"
 OUTCOMES = ("pass", "fail", "build", "stopped", "hung", "blocked", "error")
-LABS = {1: "gdt", 2: "msr", 3: "entry", 4: "frame", 5: "fork"}
 
 # How much of a console a person is shown, in lines.
 CONSOLE_LINES = 12
@@ -52,7 +53,7 @@ def line(test: Record, colour: bool = False) -> str:
     word = test["outcome"] if passed else test["outcome"].upper()
     if colour:
         word = f"{GREEN if passed else RED}{word:7}{PLAIN}"
-    return (f"{test['lab']} {LABS[test['lab']]:5}  {word:7} "
+    return (f"{test['lab']} {LABS[test['lab']].name:5}  {word:7} "
             f"{test['earned']:2}/{test['points']:<2}  {_clean(test['title'])}\n")
 
 
@@ -315,7 +316,7 @@ def summary(grade: Record) -> str:
         text += f"**{_markdown(grade['error'])}**\n\n"
     text += "| lab | test | points | result |\n| --- | --- | --- | --- |\n"
     for test in grade["tests"]:
-        text += (f"| {test['lab']} {LABS[test['lab']]} | {_markdown(test['title'])} "
+        text += (f"| {test['lab']} {LABS[test['lab']].name} | {_markdown(test['title'])} "
                  f"| {test['earned']}/{test['points']} | {test['outcome']} |\n")
     first = first_failure(grade)
     if first is not None:

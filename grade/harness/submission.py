@@ -22,17 +22,8 @@ import time
 from pathlib import Path
 from typing import Iterator, Mapping, Optional, Sequence
 
-from . import deadlines, probes
+from . import deadlines, labs, probes
 from .qemu import TREE
-
-LAB_FILES: dict[int, tuple[str, ...]] = {
-    1: ("kernel/gdt.c",),
-    2: ("kernel/msr.c",),
-    3: ("kernel/syscall_entry.c",),
-    4: ("kernel/frame.c", "kernel/frame.h"),
-    5: ("kernel/fork.c",),
-}
-ALL_FILES = tuple(name for names in LAB_FILES.values() for name in names)
 
 PRODUCTS = TREE / "build/grade"
 
@@ -81,7 +72,7 @@ def collect(directory: Path) -> dict[str, bytes]:
         raise SubmissionError(
             f"There is no directory {directory}: {error.strerror}.") from None
     try:
-        return {name: _read(root, name) for name in ALL_FILES}
+        return {name: _read(root, name) for name in labs.FILES}
     finally:
         os.close(root)
 
@@ -313,7 +304,7 @@ def _trusted_sources() -> list[str]:
     names = [str(path.relative_to(TREE)) for path in (TREE / "kernel").iterdir()
              if path.suffix in (".c", ".h", ".S", ".ld")]
     names += ["Makefile", "grade/ksyms.sh", "grade/doctor.sh"]
-    return sorted(name for name in names if name not in ALL_FILES)
+    return sorted(name for name in names if name not in labs.FILES)
 
 
 def _trusted_key() -> str:
@@ -335,7 +326,7 @@ def _base(key: str) -> Path:
         return base
     PRODUCTS.mkdir(parents=True, exist_ok=True)
     tree = Path(tempfile.mkdtemp(prefix="base-new-", dir=PRODUCTS))
-    for name in (*_trusted_sources(), *ALL_FILES):
+    for name in (*_trusted_sources(), *labs.FILES):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         if (TREE / name).is_file():
             shutil.copy2(TREE / name, tree / name)
@@ -353,7 +344,7 @@ def _base(key: str) -> Path:
 def _lay_over(tree: Path, files: Mapping[str, bytes]) -> list[str]:
     """Puts a submission's files into a tree; gives those that differ."""
     changed = []
-    for name in ALL_FILES:
+    for name in labs.FILES:
         path = tree / name
         if not path.exists() or path.read_bytes() != files[name]:
             path.write_bytes(files[name])

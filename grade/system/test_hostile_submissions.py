@@ -20,12 +20,11 @@ from typing import Any, Callable
 
 import pytest
 
-from harness import deadlines
+from harness import deadlines, labs
 from harness.qemu import TREE
 from harness.report import first_failure
-from harness.submission import ALL_FILES
 
-GDT, MSR, ENTRY, FRAME, FRAME_H, FORK = ALL_FILES
+GDT, MSR, ENTRY, FRAME, FRAME_H, FORK = labs.FILES
 
 # Where a line can be put in, in the solved files.
 IN_GDT_INIT = "memset(segments, 0, sizeof(*segments));"
