@@ -1,0 +1,107 @@
+"""The book, for Sphinx: `make book`.
+
+The sources are this tree's own files, read where they are: the chapters in
+docs/ and labs/, the listings from kernel/ and user/, the API from the kernel's
+headers by way of Doxygen, the table of wrong solutions from grade/known_wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+from docutils import nodes
+from pygments.lexers.special import TextLexer
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+TREE = Path(__file__).resolve().parents[1]
+BOOK = TREE / "build/book"
+sys.path.insert(0, str(TREE / "grade"))
+
+project = "Threshold"
+author = "the Threshold authors"
+# pylint: disable=redefined-builtin
+copyright = "the Threshold authors, MIT licence"
+
+extensions = ["myst_parser", "breathe"]
+root_doc = "docs/index"
+include_patterns = ["docs/*.md", "labs/*.md"]
+exclude_patterns = ["build", "labs/student", "labs/examples"]
+myst_heading_anchors = 3
+myst_enable_extensions = ["deflist"]
+
+breathe_projects = {"kernel": os.environ.get("DOXYGEN_XML", str(BOOK / "doxygen/xml"))}
+breathe_default_project = "kernel"
+breathe_domain_by_extension = {"h": "c"}
+breathe_default_members = ("members",)
+
+html_theme = "furo"
+html_title = "Threshold"
+html_static_path = ["static"]
+html_css_files = ["book.css"]
+html_show_sphinx = False
+html_copy_source = False
+# The recorded calls, each a page of its own that the chapters frame, and the
+# page that leads from the top of the output to the book.
+html_extra_path = [str(BOOK / "extra")]
+pygments_style = "friendly"
+highlight_language = "none"
+
+
+class WrongSolutions(SphinxDirective):
+    """Lists the known-wrong solutions of a lab, from their files' headers.
+
+        ```{wrong-solutions} 3
+        ```
+    """
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        import known_wrong  # pylint: disable=import-outside-toplevel
+
+        lab = int(self.arguments[0])
+        found = [entry for entry in known_wrong.entries()
+                 if entry.lab == lab and not entry.accept]
+        for entry in found:
+            self.env.note_dependency(str(entry.path))
+        return [_table(("mistake", "the test that catches it"), [
+            (entry.mistake, _test_title(entry.tests[0])) for entry in found])]
+
+
+def _test_title(test: str) -> str:
+    if test == "build":
+        return "the compiler refuses it"
+    return test.partition("::test_")[2].partition("[")[0].replace("_", " ")
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> nodes.table:
+    """A table of plain words."""
+    group = nodes.tgroup(cols=len(head))
+    group.extend(nodes.colspec(colwidth=50) for _ in head)
+    for part, lines in ((nodes.thead(), [head]), (nodes.tbody(), rows)):
+        for line in lines:
+            row = nodes.row()
+            row.extend(nodes.entry("", nodes.paragraph(text=cell)) for cell in line)
+            part += row
+        group += part
+    return nodes.table("", group)
+
+
+class TwoNameSpaces(logging.Filter):
+    """C keeps the names of structs apart from those of functions and variables
+    (struct cpuid, cpuid()); Sphinx's C domain warns of them as duplicates."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "Duplicate C declaration" not in record.getMessage()
+
+
+def setup(app: Sphinx) -> None:
+    logging.getLogger("sphinx.sphinx.domains.c").addFilter(TwoNameSpaces())
+    app.add_directive("wrong-solutions", WrongSolutions)
+    # What was typed and what came, as it is: no colours to get wrong.
+    for name in ("gdb", "threshold"):
+        app.add_lexer(name, TextLexer)
