@@ -1,7 +1,7 @@
 # What this project needs on a machine: says what is there and installs the
 # rest.
 #   sh doctor.sh report        a table of everything, with versions
-#   sh doctor.sh install SET   what SET needs: build, gdb or check
+#   sh doctor.sh install SET   what SET needs: build, gdb, check or book
 #   sh doctor.sh toolprefix    what stands before gcc to compile for x86-64
 # On Debian and Ubuntu, as root or by sudo, apt-get installs what is missing;
 # elsewhere the command to type is printed and the script fails.
@@ -12,6 +12,7 @@
 build_tools="compiler linker qemu cpio"
 gdb_tools="$build_tools gdb tmux"
 check_tools="$gdb_tools python pytest xdist pexpect elftools capstone musl clang-format"
+book_tools="$check_tools doxygen sphinx furo myst_parser breathe"
 
 has() {
     command -v "$1" > /dev/null 2>&1
@@ -49,7 +50,8 @@ present() {
     musl) has musl-gcc ;;
     python) has "$PYTHON" && "$PYTHON" -c \
         'import sys; sys.exit(sys.version_info < (3, 9))' ;;
-    pytest | xdist | pexpect | elftools | capstone) python_has "$1" ;;
+    pytest | xdist | pexpect | elftools | capstone | \
+        sphinx | furo | myst_parser | breathe) python_has "$1" ;;
     *) has "$1" ;;
     esac
 }
@@ -104,7 +106,9 @@ package() {
         esac ;;
     apt:qemu) echo qemu-system-x86 ;;
     apt:python) echo python3 ;;
-    apt:pytest | apt:pexpect | apt:capstone) echo "python3-$2" ;;
+    apt:pytest | apt:pexpect | apt:capstone | apt:sphinx | apt:breathe)
+        echo "python3-$2" ;;
+    apt:myst_parser) echo python3-myst-parser ;;
     apt:xdist) echo python3-pytest-xdist ;;
     apt:elftools) echo python3-pyelftools ;;
     apt:musl) echo musl-tools ;;
@@ -114,7 +118,9 @@ package() {
     dnf:linker) echo binutils ;;
     dnf:qemu) echo qemu-system-x86-core ;;
     dnf:python) echo python3 ;;
-    dnf:pytest | dnf:pexpect | dnf:capstone) echo "python3-$2" ;;
+    dnf:pytest | dnf:pexpect | dnf:capstone | dnf:sphinx | dnf:furo | dnf:breathe)
+        echo "python3-$2" ;;
+    dnf:myst_parser) echo python3-myst-parser ;;
     dnf:xdist) echo python3-pytest-xdist ;;
     dnf:elftools) echo python3-pyelftools ;;
     dnf:musl) echo musl-gcc ;;
@@ -125,7 +131,10 @@ package() {
     pacman:linker) echo binutils ;;
     pacman:qemu) echo qemu-system-x86 ;;
     pacman:python) echo python ;;
-    pacman:pytest | pacman:pexpect | pacman:capstone) echo "python-$2" ;;
+    pacman:pytest | pacman:pexpect | pacman:capstone | pacman:sphinx | pacman:breathe)
+        echo "python-$2" ;;
+    pacman:furo) echo python-sphinx-furo ;;
+    pacman:myst_parser) echo python-myst-parser ;;
     pacman:xdist) echo python-pytest-xdist ;;
     pacman:elftools) echo python-pyelftools ;;
     pacman:musl) echo musl ;;
@@ -137,6 +146,7 @@ package() {
     brew:qemu) echo qemu ;;
     brew:python) echo python ;;
     brew:pytest | brew:xdist | brew:pexpect | brew:elftools | brew:capstone | brew:musl) ;;
+    brew:sphinx | brew:furo | brew:myst_parser | brew:breathe) ;;
     brew:*) echo "$2" ;;
     esac
 }
