@@ -92,7 +92,8 @@ static void check_options(void)
 	const char *at = skip_blanks(boot_info.command_line);
 
 	for (; *at && strncmp(at, "init=", 5) != 0; at = skip_word(at))
-		if (strncmp(at, "hz=", 3) != 0)
+		if (strncmp(at, "hz=", 3) != 0 &&
+		    strncmp(at, "overflow=", 9) != 0)
 			panic("boot: the command line has an option that is "
 			      "neither hz= nor init=: %s",
 			      at);

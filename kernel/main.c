@@ -1,6 +1,7 @@
 /*
  * main: the kernel, room by room. Read the files in this order.
  */
+#include "audit.h"
 #include "boot_info.h"
 #include "console.h"
 #include "errno.h"
@@ -105,6 +106,8 @@ void main(uint64_t start_info)
 	initrd_init();
 
 	proc_init();
+	if (audit)
+		audit();
 	programs = boot_option_init();
 	if (!programs)
 		programs = FIRST_PROGRAM;
