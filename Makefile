@@ -56,7 +56,7 @@ INITRD := build/initrd$(if $(ADD),-add).cpio
 C_FILES = $(wildcard $(foreach d,kernel user user/lib grade/* grade/*/*,$d/*.[ch]))
 export INITRD
 
-.PHONY: all qemu run gdb check grade challenge stress known-wrong bench doctor format format-check clean help FORCE
+.PHONY: all qemu run gdb trace check grade challenge stress known-wrong bench doctor format format-check clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -79,6 +79,11 @@ run: all $(INITRD) ## run PROG without a terminal and report its status
 
 gdb: all $(INITRD) build/tools-gdb ## boot under GDB, in two panes where tmux is
 	@sh kernel/debug.sh
+
+trace: all build/tools-check ## record one call of PROG (NR=write COUNT=2 BODY=all)
+	@$(PYTHON) grade/trace.py '$(PROG)' --number '$(NR)' $(if $(COUNT),--count $(COUNT)) \
+		$(if $(BODY),--body $(BODY)) $(if $(LIMIT),--limit $(LIMIT)) \
+		$(if $(OUT),--output '$(OUT)')
 
 check: all build/tools-check ## run every test (TESTS=path runs some)
 	@$(PYTHON) -m pytest -n $(JOBS) $(TESTS)

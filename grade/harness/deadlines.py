@@ -17,6 +17,8 @@ PROBE: float = 5 * SCALE
 TEST: float = 45 * SCALE
 # A run that is meant to be long: the leak tests, a million random calls.
 LONG_RUN: float = 1200 * SCALE
+# A recorded machine, from one place of interest to the next.
+TRACE: float = 30 * SCALE
 # The answer of a debugger's stub or of QEMU's monitor.
 ANSWER: float = 30 * SCALE
 # One run of the compiler on a submission.

@@ -8,6 +8,7 @@ stopped while anything is asked; `cont` and `step` let it run.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import socket
@@ -342,7 +343,9 @@ class Gdb:
             if packet:
                 self._buffer = self._buffer[packet.end():]
                 if self._ack:
-                    self._socket.sendall(b"+")
+                    # Where QEMU has just ended, the next answer says so.
+                    with contextlib.suppress(OSError):
+                        self._socket.sendall(b"+")
                 return _unescape(packet[1]).decode("latin-1")
             remaining = until - time.monotonic()
             if remaining <= 0:

@@ -74,6 +74,15 @@ class Symbols:
         start, name = self.functions[index]
         return name if address == start else f"{name}+{address - start:#x}"
 
+    def function_at(self, address: int) -> Optional[str]:
+        """The function an address is in, by the functions' sizes; a label in it
+        is not another function. Where none has that size, the symbol before."""
+        for name, start, size in self.sized():
+            if start <= address < start + size and (start, name) in self.functions:
+                return name
+        name = self.name_at(address)
+        return None if name.startswith("0x") else name.partition("+")[0]
+
     def line_at(self, address: int) -> Optional[str]:
         """`kernel/gdt.c:41`, or None where there is no line information."""
         unit = self._ranges.cu_offset_at_addr(address) if self._ranges else None
@@ -95,6 +104,17 @@ class Symbols:
         """Bytes from the start of a struct to one of its members; KeyError if
         either does not exist."""
         return self._structure(structure)[1][member]
+
+    def members(self, structure: str) -> dict[str, int]:
+        """The members of a struct, each with its offset in bytes."""
+        return dict(self._structure(structure)[1])
+
+    def sized(self) -> Iterator[tuple[str, int, int]]:
+        """Name, address and bytes of every function and variable of a size."""
+        for name, symbol in self._symbols.items():
+            if symbol["st_size"] and symbol["st_info"]["type"] in (
+                    "STT_FUNC", "STT_OBJECT"):
+                yield name, int(symbol["st_value"]), int(symbol["st_size"])
 
     def size_of(self, structure: str) -> int:
         """Bytes of a struct."""
