@@ -1089,7 +1089,7 @@ def test_fork_is_refused_without_memory_and_gives_everything_back(lab: Lab) -> N
     need_two(lab)
     free, last = 0, 0
     tries: list[tuple[int, ...]] = []
-    run = Run(lab, "/bin/fork_limits memory", memory=32, patience=4)
+    run = Run(lab, "/bin/fork_limits memory", memory=8, patience=4)
     try:
         for fact in run.facts():
             if fact.what == "at first" and fact.signed < 0:

@@ -35,6 +35,10 @@ VECTORS = {0: "#DE", 1: "#DB", 3: "#BP", 6: "#UD", 8: "#DF", 10: "#TS", 11: "#NP
 # How long a machine may run between two stops of a test, in seconds: what the
 # probes here do takes milliseconds.
 PATIENCE: float = 2 * deadlines.SCALE
+# Facts that a probe may tell: none tells half as many.
+MOST_FACTS = 200
+# Stops at breakpoints, of any kind, in one run.
+MOST_STOPS = 600
 # Instructions of ring 0 that a child may need to reach ring 3; the stub's tail
 # has about twenty.
 LONGEST_WAY = 1500
@@ -152,6 +156,7 @@ class Run:
         self.lab = lab
         self._patience = patience
         self._until = time.monotonic() + 2 * patience
+        self._facts = self._stops = 0
         name = command.split(",")[0].split()[0].rpartition("/")[2]
         self.probe = lab.probe(name)
         # Counting instructions, the same kernel does the same thing every time,
@@ -175,7 +180,8 @@ class Run:
         first program has ended with status 0. Any other end is raised."""
         while True:
             try:
-                if time.monotonic() > self._until:
+                self._stops += 1
+                if self._stops > MOST_STOPS or time.monotonic() > self._until:
                     self._too_long()
                 if self._stopped_at is not None:
                     self.gdb.step()
@@ -202,6 +208,9 @@ class Run:
 
     def fact_here(self) -> Fact:
         """The fact at whose breakpoint the machine stands."""
+        self._facts += 1
+        if self._facts > MOST_FACTS:
+            self._too_long()
         what = self.gdb.register("rdi").to_bytes(8, "little").rstrip(b"\0")
         return Fact(self.table.current_pid(), what.decode(errors="replace"),
                     self.gdb.register("rsi"))
