@@ -547,6 +547,24 @@ def test_sysframe_works_before_the_struct_is_there(
     assert list(frame_of(session[2])) == list(reversed(FIELDS))
 
 
+def test_sysframe_and_step_entry_follow_a_stub_that_is_half_written(
+    tmp_path: Path, make_environment: dict[str, str]
+) -> None:
+    """As lab 3's second step leaves it: sixteen pushes, and nothing behind them."""
+    tree = copy_tree(tmp_path / "tree")
+    empty_labs(tree, 5)
+    stub = tree / "kernel/syscall_entry.c"
+    pushes, _ = stub.read_text().split("	/* 3. ")
+    stub.write_text(pushes + '	asm("ud2");\n}\n')
+    subprocess.run(["make", "build/kernel.elf"], cwd=tree, check=True,
+                   env=make_environment, capture_output=True, timeout=deadlines.HOST)
+    session = debug("/bin/hello", ["next-syscall", "sysframe", "step-entry 19",
+                                   "sysframe"], tree=tree)
+    assert "nothing has been pushed yet" in session[1]
+    assert list(frame_of(session[3])) == list(reversed(FIELDS))
+    assert "number: getpid" in session[3]
+
+
 # ---- make gdb, and VS Code ---------------------------------------------------
 
 class Tmux:
