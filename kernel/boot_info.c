@@ -93,7 +93,8 @@ static void check_options(void)
 
 	for (; *at && strncmp(at, "init=", 5) != 0; at = skip_word(at))
 		if (strncmp(at, "hz=", 3) != 0 &&
-		    strncmp(at, "overflow=", 9) != 0)
+		    strncmp(at, "overflow=", 9) != 0 &&
+		    strncmp(at, "strace=", 7) != 0)
 			panic("boot: the command line has an option that is "
 			      "neither hz= nor init=: %s",
 			      at);

@@ -4,6 +4,7 @@
  */
 #include "syscall.h"
 
+#include "boot_info.h"
 #include "errno.h"
 #include "exec.h"
 #include "file.h"
@@ -12,6 +13,7 @@
 #include "memory.h"
 #include "per_cpu.h"
 #include "print.h"
+#include "strace.h"
 #include "string.h"
 #include "timer.h"
 
@@ -214,6 +216,8 @@ long syscall_handler(long nr, long a1, long a2, long a3, long a4, long a5,
 	if ((unsigned long)nr < CALLS && calls[nr])
 		result = calls[nr](a1, a2, a3, a4, a5, a6);
 	frame = get_syscall_frame();
+	if (strace && boot_option("strace", 0))
+		strace(result);
 	if (frame && !returns_to_user_space(frame)) {
 		kprintf("%s[%d]: a call would return outside user space\n",
 			p->name, p->pid);
