@@ -61,7 +61,8 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--submission", type=Path, default=GRADE.parent,
-                        metavar="DIR", help="where the labs' files are")
+                        metavar="PATH", help="where the labs' files are: a directory, "
+                        "or an archive of `make handin`")
     parser.add_argument("--lab", type=int, choices=list(labs.LABS),
                         help="one lab only")
     parser.add_argument("--test", default="", metavar="WORD",
@@ -103,6 +104,9 @@ def _blank(options: argparse.Namespace) -> Record:
         "error": "The grader did not come to its end.",
         "tests": [],
         "total": {"earned": 0, "points": 0},
+        "student": "",
+        "answers": [],
+        "answers_note": None,
     }
 
 
@@ -115,11 +119,14 @@ def _grade(options: argparse.Namespace, grade: Record) -> None:
     from harness import probes, submission
 
     try:
-        kernel = options.kernel
-        if kernel is None:
-            kernel = submission.build(submission.collect(options.submission))
-        elif not kernel.is_file():
-            raise submission.SubmissionError(f"There is no kernel at {kernel}.")
+        with tempfile.TemporaryDirectory(prefix="threshold-handin-") as name:
+            directory = _opened(options, grade, Path(name))
+            _check_answers(options, grade, directory)
+            kernel = options.kernel
+            if kernel is None:
+                kernel = submission.build(submission.collect(directory, options.lab))
+            elif not kernel.is_file():
+                raise submission.SubmissionError(f"There is no kernel at {kernel}.")
         grade["build"]["ok"] = True
     except submission.SubmissionError as error:
         grade["build"] = {"ok": False, "message": error.message,
@@ -138,6 +145,40 @@ def _grade(options: argparse.Namespace, grade: Record) -> None:
     grade["tests"] = results.all()
     _keep_durations(grade["tests"])
     grade["error"] = None if grade["tests"] else _no_tests(options)
+
+
+def _opened(options: argparse.Namespace, grade: Record, directory: Path) -> Path:
+    """Where the submission's files are: an archive is unpacked into a directory,
+    and if it is one lab's, that one is graded."""
+    # pylint: disable=import-outside-toplevel
+    from harness import handin, submission
+
+    if not options.submission.is_file():
+        return options.submission
+    handin.unpack(options.submission, directory)
+    held = submission.labs_in(directory)
+    if len(held) == 1:
+        options.lab = grade["lab"] = options.lab or held[0]
+    grade["commit"] = _commit(directory)
+    return directory
+
+
+def _check_answers(options: argparse.Namespace, grade: Record, directory: Path
+                   ) -> None:
+    """Looks at the answers to the labs' questions. Whatever is wrong with them,
+    the labs are graded."""
+    if options.test:
+        return
+    # pylint: disable=import-outside-toplevel
+    try:
+        from harness import answers, submission
+
+        tables = answers.parse(submission.read(directory, answers.FILE,
+                                               answers.SIZE_LIMIT))
+        grade["student"], grade["answers"], grade["answers_note"] = answers.check(
+            tables, options.lab)
+    except Exception as error:  # pylint: disable=broad-except
+        grade["answers_note"] = str(error)
 
 
 def _keep_durations(tests: Sequence[Record]) -> None:
@@ -275,22 +316,25 @@ def _kill(workers: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def _commit(directory: Path) -> Optional[str]:
-    """The commit that a directory has checked out. Its .git is not trusted:
-    git is not run on it."""
+    """The commit that a directory has checked out, or that was handed in with
+    it. Its .git is not trusted: git is not run on it."""
     def read(name: str) -> str:
         try:
-            path = directory / ".git" / name
-            return path.read_bytes()[:1 << 20].decode() if path.is_file() else ""
+            path = directory / name
+            if not path.is_file():
+                return ""
+            with path.open("rb") as file:
+                return file.read(1 << 20).decode().strip()
         except (OSError, UnicodeDecodeError):
             return ""
 
-    head = read("HEAD").strip()
+    head = read(".git/HEAD") or read("commit")
     match = re.fullmatch(r"ref: (refs/[\w./-]+)", head)
     if match and ".." not in match[1]:
-        head = read(match[1]).strip()
+        head = read(f".git/{match[1]}")
         if not head:
             packed = re.search(rf"^([0-9a-f]{{40}}) {re.escape(match[1])}$",
-                               read("packed-refs"), re.MULTILINE)
+                               read(".git/packed-refs"), re.MULTILINE)
             head = packed[1] if packed else ""
     return head if re.fullmatch("[0-9a-f]{40,64}", head) else None
 

@@ -12,7 +12,7 @@ import io
 import json
 import os
 import re
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional, Sequence
 from xml.etree import ElementTree
 
 from .labs import LABS
@@ -65,6 +65,8 @@ def ending(grade: Record, colour: bool = False) -> str:
         text += "\n" + story(first, grade, colour)
     if grade["error"]:
         text += f"\n{_clean(grade['error'])}\n"
+    if answers(grade):
+        text += "\n" + answers(grade)
     total = grade["total"]
     tests = grade["tests"]
     text += (f"\n{total['earned']} of {total['points']} points, "
@@ -74,6 +76,35 @@ def ending(grade: Record, colour: bool = False) -> str:
         text += ("The grader could not do its work: this is no verdict on the "
                  "submission.\n")
     return text
+
+
+def answers(grade: Record) -> str:
+    """A line on the answers to each lab's questions, and what is wrong with the
+    file or, where one lab is graded, with each answer."""
+    given = grade.get("answers", [])
+    labs = sorted({answer["lab"] for answer in given})
+    text = ""
+    for lab in labs:
+        text += f"{lab} {LABS[lab].name:5}  answers  {_counted(given, lab)}\n"
+    for answer in given if len(labs) == 1 else []:
+        if answer["outcome"] == "wrong":
+            text += _wrapped(f"{_clean(answer['given'])[:40]!r}: {answer['message']}",
+                             "            ", f"  {answer['id']:10}")
+    if grade.get("answers_note"):
+        text += _wrapped(_clean(grade["answers_note"]), "")
+    return text
+
+
+def _counted(given: Sequence[Record], lab: int) -> str:
+    """As "3 right, 1 wrong (q1.2), 2 empty"."""
+    parts = []
+    for outcome in ("right", "wrong", "collected", "empty"):
+        ids = [answer["id"] for answer in given
+               if (answer["lab"], answer["outcome"]) == (lab, outcome)]
+        if ids:
+            which = f" ({', '.join(ids)})" if outcome == "wrong" else ""
+            parts.append(f"{len(ids)} {outcome}{which}")
+    return ", ".join(parts)
 
 
 def first_failure(grade: Record) -> Optional[Record]:
@@ -195,7 +226,7 @@ def gradescope(grade: Record) -> str:
     at the top, except where there is no test."""
     result: dict[str, Any] = {
         "execution_time": grade["seconds"],
-        "output": f"seed {grade['seed']}",
+        "output": f"seed {grade['seed']}\n{answers(grade)}".strip(),
         "output_format": "text",
         "visibility": "visible",
         "stdout_visibility": "hidden",
@@ -207,7 +238,8 @@ def gradescope(grade: Record) -> str:
     if grade["error"]:
         result["output"] = _clean(
             f"{grade['error']}\nThe grader could not do its work: this is no "
-            "verdict on the submission. Please tell the staff.")
+            f"verdict on the submission. Please tell the staff.\n{answers(grade)}"
+        ).strip()
     if not result["tests"]:
         result["score"] = 0
     return _json(result)
@@ -323,6 +355,9 @@ def summary(grade: Record) -> str:
         # An indented block: whatever is in it, it ends where the indent ends.
         text += "\n### First failure\n\n" + "".join(
             f"    {shown}\n" for shown in story(first, grade).split("\n"))
+    if answers(grade):
+        text += "\n### Answers\n\n" + "".join(
+            f"    {shown}\n" for shown in answers(grade).splitlines())
     return text + f"\nSeed {grade['seed']}, {grade['seconds']:.1f} s.\n"
 
 
@@ -335,15 +370,21 @@ def _markdown(text: str) -> str:
 # ---- a gradebook ------------------------------------------------------------
 
 def gradebook(grade: Record) -> str:
-    """CSV of two lines: the heading, and the points of this submission."""
+    """CSV of two lines: the heading, and the points of this submission. Answers
+    are counted where they can be checked; texts are not."""
     labs = sorted({test["lab"] for test in grade["tests"]})
-    heading = ["submission", "commit", "started", "seed"]
-    row = [grade["submission"], grade["commit"] or "", grade["started"],
-           str(grade["seed"])]
+    heading = ["submission", "student", "commit", "started", "seed"]
+    row = [grade["submission"], grade.get("student", ""), grade["commit"] or "",
+           grade["started"], str(grade["seed"])]
     for lab in labs:
         heading += [f"lab {lab}", f"lab {lab} of"]
         row += [str(sum(test[key] for test in grade["tests"] if test["lab"] == lab))
                 for key in ("earned", "points")]
+        checked = [answer for answer in grade.get("answers", [])
+                   if answer["lab"] == lab and answer["checked"]]
+        heading += [f"lab {lab} answers", f"lab {lab} answers of"]
+        row += [str(sum(answer["outcome"] == "right" for answer in checked)),
+                str(len(checked))] if checked else ["", ""]
     heading += ["total", "total of", "verdict"]
     row += [str(grade["total"]["earned"]), str(grade["total"]["points"]),
             {0: "complete", 1: "incomplete", 2: "grader failed"}[exit_status(grade)]]

@@ -48,7 +48,17 @@ def result() -> dict[str, Any]:
         "seconds": 3.5, "scale": 1.0,
         "build": {"ok": True, "message": None, "file": None, "line": None},
         "error": None, "tests": tests, "total": {"earned": 4, "points": 32},
+        "student": "=ada", "answers_note": None, "answers": [
+            an_answer("q2.1", "right"), an_answer("q2.2", "wrong", given=NASTY),
+            an_answer("q2.3", "empty"),
+            an_answer("q2.6", "collected", checked=False, given=NASTY)],
     }
+
+
+def an_answer(name: str, outcome: str, /, **changes: Any) -> dict[str, Any]:
+    return {"lab": int(name[1]), "id": name, "checked": True, "given": "",
+            "outcome": outcome, "message": "Look there." if outcome == "wrong"
+            else None, **changes}
 
 
 @pytest.fixture
@@ -133,6 +143,27 @@ def test_the_terminal_shows_each_test_and_the_first_cause(
     assert "4 of 32 points" in text and "3.5 s; seed 7" in text
 
 
+def test_the_terminal_counts_the_answers(result: dict[str, Any]) -> None:
+    assert ("\n2 msr    answers  1 right, 1 wrong (q2.2), 1 collected, 1 empty\n"
+            in report.terminal(result))
+
+
+def test_the_terminal_says_what_is_wrong_with_one_labs_answers(
+    result: dict[str, Any]
+) -> None:
+    assert "  q2.2      " in report.terminal(result)
+    result["answers"].append(an_answer("q3.1", "right"))
+    text = report.terminal(result)
+    assert "  q2.2      " not in text and "3 entry  answers  1 right\n" in text
+
+
+def test_the_terminal_says_what_is_wrong_with_the_file(
+    result: dict[str, Any]
+) -> None:
+    result.update(answers=[], answers_note="labs/answers.toml line 3 is not TOML.")
+    assert "\nlabs/answers.toml line 3 is not TOML.\n" in report.terminal(result)
+
+
 def test_the_terminal_is_sent_no_control_characters(result: dict[str, Any]) -> None:
     text = report.terminal(result)
     assert all(c == "\n" or c.isprintable() for c in text)
@@ -214,6 +245,7 @@ def test_gradescope_scores_each_test(result: dict[str, Any]) -> None:
     assert sum(test["score"] for test in made["tests"]) == 4
     assert sum(test["max_score"] for test in made["tests"]) == 32
     assert [test["number"] for test in made["tests"]][-2:] == ["2.7", "4.1"]
+    assert "2 msr    answers  1 right, 1 wrong (q2.2)" in made["output"]
 
 
 def test_gradescope_of_a_failed_grader_is_no_silent_zero(
@@ -321,7 +353,10 @@ def test_the_summary_is_a_table_that_nothing_breaks_out_of(
     assert all(len(re.findall(r"(?<!\\)\|", row)) == 5 for row in rows)
     assert "<script>" not in text
     story = text.partition("### First failure\n\n")[2].partition("\nSeed")[0]
-    assert all(line.startswith("    ") for line in story.strip("\n").split("\n"))
+    story, heading, answers = story.partition("\n### Answers\n\n")
+    assert heading
+    for block in (story, answers):
+        assert all(line.startswith("    ") for line in block.strip("\n").split("\n"))
 
 
 # ---- CSV --------------------------------------------------------------------
@@ -334,4 +369,7 @@ def test_a_gradebook_row_holds_no_formula(result: dict[str, Any]) -> None:
     assert (cells["lab 2"], cells["lab 2 of"]) == ("4", "28")
     assert (cells["lab 4"], cells["lab 4 of"]) == ("0", "4")
     assert (cells["total"], cells["total of"]) == ("4", "32")
+    assert cells["student"] == "'=ada"
+    assert (cells["lab 2 answers"], cells["lab 2 answers of"]) == ("1", "3")
+    assert (cells["lab 4 answers"], cells["lab 4 answers of"]) == ("", "")
     assert cells["verdict"] == "grader failed"  # one test is an error
