@@ -18,7 +18,7 @@ from typing import Iterator, NoReturn, Optional, Sequence
 
 from . import deadlines
 from .gdb_remote import Gdb, GdbTimeout, MachineGone
-from .grading import Lab, LabMachine, Verdict
+from .grading import HUNG_AGAIN_SHARE, Lab, LabMachine, Verdict
 from .symbols import Symbols
 
 STATES = ["UNUSED", "NEW", "RUNNABLE", "SLEEPING", "ZOMBIE"]
@@ -164,6 +164,8 @@ class Run:
         options.setdefault("icount", "shift=0,sleep=off")
         self.machine: LabMachine = lab.machine(
             command, gdb=True, stopped=True, **options)  # type: ignore[arg-type]
+        if lab.kernel_path in _hung:
+            self.machine.hung_share = HUNG_AGAIN_SHARE
         self.gdb = self.machine.gdb()
         self.gdb.patience = self._patience
         self.table = Table(self.gdb, lab.kernel)
@@ -338,6 +340,7 @@ class Run:
 
     def _hung(self) -> NoReturn:
         """Nothing stopped the machine in time: who runs, and where?"""
+        _hung.add(self.lab.kernel_path)
         self.gdb.interrupt()
         registers = self.gdb.registers()
         process = self.table.current()
@@ -357,6 +360,10 @@ class Run:
         else:
             self.lab.stopped(self.machine)
         raise Verdict(cause, "hung", where=self.lab.place("fork"), gdb="ps")
+
+
+# Kernels that hung once in this process: they get less time for it.
+_hung: set[Path] = set()
 
 
 def _idle_loop(kernel: Symbols) -> int:
