@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import itertools
 import struct
-from typing import Dict, List, Tuple
+from typing import Dict, Iterator, List, Tuple
+
+import pytest
 
 from harness import deadlines, stress
 from harness.entry import (
     AC, ARGUMENTS, C_ARGUMENTS, DF, FLAGS_BASE, FLAGS_FREE, GENERAL, IF, KERNEL_HALF,
     KSTACK_BYTES, NT, PAGE, TF, USER_CS, USER_SS, Call, Caller, Finding, Walk, blame,
-    culprit, proved, signed, walk)
+    close_left, culprit, proved, signed, walk)
 from harness.grading import Lab, hint, points
 
 READ, WRITE, OPEN, YIELD, NANOSLEEP, GETPID = 0, 1, 2, 24, 35, 39
@@ -77,6 +79,19 @@ def caller_for(lab: Lab, init: str = "/bin/probe_call", **options: object) -> Ca
     """A machine to make calls in, if one call works at all."""
     returned_whole(lab)
     return Caller(lab, init, **options)
+
+
+def plain_caller_for(lab: Lab) -> Caller:
+    """The same with a plain machine, which the test may leave to the next one."""
+    returned_whole(lab)
+    return Caller.of(lab)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_machine_stays() -> Iterator[None]:
+    """Ends what tests have left to one another."""
+    yield
+    close_left()
 
 
 # What the calls of the core set did, by kernel: one record serves several tests
@@ -221,7 +236,7 @@ def test_the_handler_runs_on_the_kernel_stack_of_the_process(lab: Lab) -> None:
 @hint("""A frame starts at the same place in every call. If it wanders, something is
 pushed that is never taken off, or kernel_rsp is written to.""")
 def test_every_call_finds_the_stack_at_the_same_place(lab: Lab) -> None:
-    caller = caller_for(lab)
+    caller = plain_caller_for(lab)
     first = to_handler(caller)[1]["rsp"]
     top = caller.kernel_rsp
     caller.run_to(caller.after)
@@ -233,6 +248,7 @@ def test_every_call_finds_the_stack_at_the_same_place(lab: Lab) -> None:
                   f"{caller.kernel_rsp:#x}", culprit(lab), expected=f"{first:#x}",
                   found=f"{here:#x}", gdb="break syscall_handler")
         caller.run_to(caller.after)
+    caller.leave()
 
 
 @points(2)
@@ -268,7 +284,7 @@ def test_the_handler_runs_on_the_kernels_gs(lab: Lab) -> None:
 bring them back before SYSRET does.""")
 def test_the_handler_runs_with_clean_flags(lab: Lab) -> None:
     reached(lab)
-    caller = Caller(lab)
+    caller = Caller.of(lab)
     before, at = to_handler(caller, eflags=FLAGS_BASE | DF | NT | AC | 0xD5)
     dirty = at["eflags"] & (TF | DF | NT | AC | 3 << 12)
     if dirty:
@@ -293,7 +309,7 @@ R9 and then the stack. The number moves in front, all others one place on; mind 
 order of the moves.""")
 def test_the_number_and_five_arguments_arrive_in_c_registers(lab: Lab) -> None:
     seen = reached(lab)
-    caller = Caller(lab)
+    caller = Caller.of(lab)
     before, at = to_handler(caller, caller.random.getrandbits(64))
     call = Call("the call", before, at)
     names = ("the number", *(f"argument {n}" for n in range(1, 6)))
@@ -311,7 +327,7 @@ def test_the_number_and_five_arguments_arrive_in_c_registers(lab: Lab) -> None:
 return address.""")
 def test_the_sixth_argument_arrives_on_the_stack(lab: Lab) -> None:
     reached(lab)
-    caller = Caller(lab)
+    caller = Caller.of(lab)
     before, at = to_handler(caller)
     found = caller.gdb.read_u64(at["rsp"] + 8)
     if found != before["r9"]:
@@ -326,7 +342,7 @@ def test_the_sixth_argument_arrives_on_the_stack(lab: Lab) -> None:
 @hint("""C may write to its arguments, also to the one on the stack. What SYSRET's user
 gets back in R9 must be another word.""")
 def test_the_sixth_argument_is_a_copy(lab: Lab) -> None:
-    caller = caller_for(lab)
+    caller = plain_caller_for(lab)
     before, at = to_handler(caller)
     mark = caller.random.getrandbits(64)
     caller.gdb.write(at["rsp"] + 8, mark.to_bytes(8, "little"))
@@ -338,6 +354,7 @@ def test_the_sixth_argument_is_a_copy(lab: Lab) -> None:
               None, expected=f"{before['r9']:#x}", found=f"{mark:#x}",
               gdb="x/2gx $rsp")
     check_kept(lab, Call("the call", before, after), ("r9",))
+    caller.leave()
 
 
 @points(3)
@@ -432,12 +449,13 @@ def test_the_stack_pointer_comes_back(lab: Lab) -> None:
 @hint("""SYSCALL put RFLAGS into R11, and SYSRET takes them from there. Between the two,
 R11 belongs to C.""")
 def test_rflags_come_back(lab: Lab) -> None:
-    caller = caller_for(lab)
+    caller = plain_caller_for(lab)
     for flags in (0, FLAGS_FREE, NT, AC, DF | 0x41, 0x894, FLAGS_FREE | NT | AC):
         for number in (GETPID, YIELD, NOTHING):
             check_flags(lab, caller.call(number, eflags=FLAGS_BASE | flags))
         check_flags(lab, caller.clobbered_call(
             NOTHING, "a call whose handler used R11", eflags=FLAGS_BASE | flags))
+    caller.leave()
 
 
 @points(1)
@@ -499,7 +517,7 @@ def test_no_interrupt_can_come_between_the_users_stack_and_ring_3(lab: Lab) -> N
         if finding.kind == "if-out":
             blame(lab, "an interrupt may come too late", finding,
                   expected="IF 0", found="IF 1", gdb="p $eflags")
-    caller = Caller(lab)
+    caller = Caller.of(lab)
     _, at = to_handler(caller)
     caller.run_to(caller.gdb.read_u64(at["rsp"]))
     # As a handler would that has interrupts on while it works.
@@ -508,6 +526,7 @@ def test_no_interrupt_can_come_between_the_users_stack_and_ring_3(lab: Lab) -> N
     for _ in range(200):
         r = caller.gdb.registers()
         if r["cs"] & 3:
+            caller.leave()
             return
         own = top - KSTACK_BYTES <= r["rsp"] <= top and r["gs_base"] == caller.per_cpu
         if r["eflags"] & IF and not own:
@@ -526,7 +545,7 @@ def test_no_interrupt_can_come_between_the_users_stack_and_ring_3(lab: Lab) -> N
 @points(2)
 @hint("""What the first call left behind the second one finds: GS, kernel_rsp, flags.""")
 def test_a_hundred_thousand_calls_keep_every_register(lab: Lab) -> None:
-    caller = caller_for(lab)
+    caller = plain_caller_for(lab)
     count = 100_000
     before = caller.prepare(GETPID, eflags=FLAGS_BASE)
     caller.store("probe_count", count)
@@ -540,13 +559,14 @@ def test_a_hundred_thousand_calls_keep_every_register(lab: Lab) -> None:
     if total != count:
         blame(lab, f"{count:,} times getpid gave 1 in total {signed(total):,} times",
               culprit(lab), expected=str(count), found=str(signed(total)))
+    caller.leave()
 
 
 @points(3)
 @hint("""RSP is just another register of the program's: all ones, an address of the
 kernel's, an odd one. The kernel neither reads nor writes there.""")
 def test_a_hostile_stack_pointer_is_harmless(lab: Lab) -> None:
-    caller = caller_for(lab)
+    caller = plain_caller_for(lab)
     table = lab.kernel.range("proc_table")
     victim = table.stop - 64
     for rsp in ((1 << 64) - 1, victim, caller.kernel_rsp, UNMAPPED, NOT_CANONICAL,
@@ -558,13 +578,14 @@ def test_a_hostile_stack_pointer_is_harmless(lab: Lab) -> None:
         if caller.gdb.read(victim - 256, 256) != memory:
             blame(lab, f"a call with RSP {rsp:#x} wrote to the kernel's memory there",
                   culprit(lab), expected="memory as it was", found="memory changed")
+    caller.leave()
 
 
 @points(2)
 @hint("""A program may keep data in the 128 bytes below its RSP, the red zone. Whatever
 the kernel pushes belongs on its own stack.""")
 def test_memory_around_the_users_stack_pointer_is_untouched(lab: Lab) -> None:
-    caller = caller_for(lab)
+    caller = plain_caller_for(lab)
     start = caller.probe.address("probe_stack")
     pattern = caller.random.getrandbits(8 * 3 * PAGE).to_bytes(3 * PAGE, "little")
     caller.write(start, pattern)
@@ -579,13 +600,14 @@ def test_memory_around_the_users_stack_pointer_is_untouched(lab: Lab) -> None:
               f"{'below' if away < 0 else 'above'} RSP", culprit(lab),
               expected="memory as it was", found=f"{found[at & ~7:][:8][::-1].hex()} "
               f"at {start + (at & ~7):#x}")
+    caller.leave()
 
 
 @points(2)
 @hint("""All 64 bits of RAX are the number. A number that is not in the table gives
 -ENOSYS, -38, and nothing else happens.""")
 def test_unknown_numbers_give_enosys(lab: Lab) -> None:
-    caller = caller_for(lab)
+    caller = plain_caller_for(lab)
     table_end = len(lab.kernel.range("calls")) // 8
     for number in (table_end, table_end + 1, NOTHING, 1 << 31, (1 << 31) + GETPID,
                    (1 << 32) + GETPID, 1 << 63, (1 << 63) + GETPID, -1, -GETPID):
@@ -597,13 +619,14 @@ def test_unknown_numbers_give_enosys(lab: Lab) -> None:
                   "-ENOSYS", proved(lab, "number"), expected="-38 (-ENOSYS)",
                   found=str(call.result), gdb="break syscall_handler")
         check_whole(lab, call)
+    caller.leave()
 
 
 @points(1)
 @hint("""A pointer from a program is a number until it was checked: every access goes
 through copyin or copyout, which give -EFAULT.""")
 def test_bad_pointers_give_efault(lab: Lab) -> None:
-    caller = caller_for(lab)
+    caller = plain_caller_for(lab)
     # The last process's, who is not there: writing here would harm nobody.
     secret = lab.kernel.range("proc_table").stop - 512
     for pointer in (secret, 0, UNMAPPED, 0x7FFFFFFFF000, NOT_CANONICAL,
@@ -621,13 +644,14 @@ def test_bad_pointers_give_efault(lab: Lab) -> None:
         if caller.gdb.read(secret, 512) != memory:
             blame(lab, f"the kernel wrote through the user's pointer {pointer:#x} to "
                   "its own memory", expected="-14 (-EFAULT)", found="memory changed")
+    caller.leave()
 
 
 @points(2)
 @hint("""A move to GS clears the user's GS base. The kernel's is out of reach only while
 it stands in KERNEL_GS_BASE.""")
 def test_a_program_may_load_gs_as_it_likes(lab: Lab) -> None:
-    caller = caller_for(lab)
+    caller = plain_caller_for(lab)
     for selector in (0, USER_SS, 0, 3):
         before = caller.prepare(selector)
         caller.store("probe_number", GETPID)
@@ -793,7 +817,7 @@ def test_a_single_step_over_a_call_traps_just_behind_it(lab: Lab) -> None:
 GS_BASE itself to know whose GS it is.""")
 def test_an_nmi_at_the_edges_of_the_stub_does_no_harm(lab: Lab) -> None:
     seen = returned_whole(lab)
-    caller = Caller(lab)
+    caller = Caller.of(lab)
     handler = lab.kernel.address("trap_handler")
     places = [step.rip for step in (*seen.steps[:3], *seen.steps[-3:])]
     offset = {name: lab.kernel.offset_of("trap_frame", name)

@@ -95,6 +95,23 @@ class Caller:
         except (MachineGone, GdbTimeout):
             lab.needs("lab 1: a program runs in ring 3")
 
+    @classmethod
+    def of(cls, lab: Lab) -> Caller:
+        """A caller with a plain machine: that of an earlier test, if one was
+        left, else a new one."""
+        caller = _left.pop(str(lab.kernel_path), None)
+        if caller is None:
+            return cls(lab)
+        caller.lab, caller.random = lab, random.Random(lab.seed)
+        lab.machines.append(caller.machine)
+        return caller
+
+    def leave(self) -> None:
+        """Leaves the machine to other tests: it stands in ring 3 behind a call
+        that was right. A test that fails does not come to this."""
+        self.lab.machines.remove(self.machine)
+        _left[str(self.lab.kernel_path)] = self
+
     def patterns(self) -> Registers:
         """A value of its own for every general register."""
         return {name: self.random.getrandbits(64) for name in GENERAL}
@@ -203,6 +220,16 @@ class Caller:
         for place in places:
             self.gdb.remove_breakpoint(place)
         return self.gdb.register("rip")
+
+
+# Machines that passed tests have left, by kernel.
+_left: Dict[str, Caller] = {}
+
+
+def close_left() -> None:
+    """Ends the machines that no test took over."""
+    while _left:
+        _left.popitem()[1].machine.close()
 
 
 # ---- one call, instruction by instruction ------------------------------------
