@@ -1,8 +1,9 @@
 # What this project needs on a machine: says what is there and installs the
 # rest.
 #   sh doctor.sh report        a table of everything, with versions
-#   sh doctor.sh install SET   what SET needs: build, gdb, check or book
+#   sh doctor.sh install SET   what SET needs: build, gdb, grade, check or book
 #   sh doctor.sh toolprefix    what stands before gcc to compile for x86-64
+#   sh doctor.sh gdb           the name of a GDB for x86-64
 # On Debian and Ubuntu, as root or by sudo, apt-get installs what is missing;
 # elsewhere the command to type is printed and the script fails.
 : "${QEMU:=qemu-system-x86_64}"
@@ -11,7 +12,11 @@
 # The sets, from small to large. `make qemu` needs only the first.
 build_tools="compiler linker qemu cpio"
 gdb_tools="$build_tools gdb tmux"
-check_tools="$gdb_tools python pytest xdist pexpect elftools capstone musl clang-format"
+grade_tools="$gdb_tools python pytest elftools capstone toml"
+check_tools="$grade_tools xdist pexpect musl clang-format yamllint"
+# What the report is about: a student's tree has no grade/system to check.
+reported=$grade_tools
+[ ! -d grade/system ] || reported=$check_tools
 book_tools="$check_tools doxygen sphinx furo myst_parser breathe"
 
 has() {
@@ -41,13 +46,24 @@ python_has() {
 sys.exit(util.find_spec('$1') is None)" 2> /dev/null
 }
 
+# The GDB that knows x86-64: on other machines Debian's is called multiarch.
+gdb_program() {
+    for name in $([ "$(uname -m)" = x86_64 ] && echo gdb) gdb-multiarch \
+        x86_64-elf-gdb; do
+        has "$name" && echo "$name" && return
+    done
+    return 1
+}
+
 # Succeeds when the tool is there and new enough.
 present() {
     case $1 in
     compiler) toolprefix > /dev/null ;;
     linker) prefix=$(toolprefix) && has "${prefix}ld" && has "${prefix}objcopy" ;;
     qemu) has "$QEMU" && new_enough "$("$QEMU" --version)" 7 2 ;;
+    gdb) gdb_program > /dev/null ;;
     musl) has musl-gcc ;;
+    toml) python_has tomllib || python_has tomli ;;
     python) has "$PYTHON" && "$PYTHON" -c \
         'import sys; sys.exit(sys.version_info < (3, 9))' ;;
     pytest | xdist | pexpect | elftools | capstone | \
@@ -80,6 +96,10 @@ version() {
     compiler) "$(toolprefix)gcc" --version ;;
     linker) "$(toolprefix)ld" --version ;;
     qemu) "$QEMU" --version ;;
+    gdb) "$(gdb_program)" --version ;;
+    toml) python_has tomllib && echo "Python's own" || "$PYTHON" -c "
+import importlib.metadata as metadata
+print('tomli', metadata.version('tomli'))" ;;
     tmux) tmux -V ;;
     python) "$PYTHON" --version ;;
     pytest | xdist | pexpect | elftools | capstone)
@@ -105,6 +125,12 @@ package() {
         *) echo binutils-x86-64-linux-gnu ;;
         esac ;;
     apt:qemu) echo qemu-system-x86 ;;
+    apt:gdb)
+        case $(uname -m) in
+        x86_64) echo gdb ;;
+        *) echo gdb-multiarch ;;
+        esac ;;
+    apt:toml) echo python3-tomli ;;
     apt:python) echo python3 ;;
     apt:pytest | apt:pexpect | apt:capstone | apt:sphinx | apt:breathe)
         echo "python3-$2" ;;
@@ -123,6 +149,7 @@ package() {
     dnf:myst_parser) echo python3-myst-parser ;;
     dnf:xdist) echo python3-pytest-xdist ;;
     dnf:elftools) echo python3-pyelftools ;;
+    dnf:toml) echo python3-tomli ;;
     dnf:musl) echo musl-gcc ;;
     dnf:clang-format) echo clang-tools-extra ;;
     dnf:*) echo "$2" ;;
@@ -137,6 +164,7 @@ package() {
     pacman:myst_parser) echo python-myst-parser ;;
     pacman:xdist) echo python-pytest-xdist ;;
     pacman:elftools) echo python-pyelftools ;;
+    pacman:toml) echo python-tomli ;;
     pacman:musl) echo musl ;;
     pacman:clang-format) echo clang ;;
     pacman:*) echo "$2" ;;
@@ -144,8 +172,10 @@ package() {
     brew:compiler) echo x86_64-elf-gcc ;;
     brew:linker) echo x86_64-elf-binutils ;;
     brew:qemu) echo qemu ;;
+    brew:gdb) echo x86_64-elf-gdb ;;
     brew:python) echo python ;;
-    brew:pytest | brew:xdist | brew:pexpect | brew:elftools | brew:capstone | brew:musl) ;;
+    brew:pytest | brew:xdist | brew:pexpect | brew:elftools | brew:capstone | brew:musl | \
+        brew:toml) ;;
     brew:sphinx | brew:furo | brew:myst_parser | brew:breathe) ;;
     brew:*) echo "$2" ;;
     esac
@@ -242,7 +272,7 @@ install() {
 }
 
 report() {
-    for tool in $check_tools; do
+    for tool in $reported; do
         if present "$tool"; then
             printf '%-13s %s\n' "$tool" "$(version "$tool")"
         elif [ "$tool" = qemu ] && has "$QEMU"; then
@@ -252,7 +282,7 @@ report() {
         fi
     done
     # shellcheck disable=SC2086
-    lack=$(missing $check_tools)
+    lack=$(missing $reported)
     [ -n "$lack" ] || { echo "Nothing is missing." && return 0; }
     # shellcheck disable=SC2086
     echo "To install what is missing: $(command_for $lack)"
@@ -264,5 +294,6 @@ case ${1:-} in
 report) report ;;
 install) install "${2:-}" ;;
 toolprefix) toolprefix ;;
-*) echo "usage: doctor.sh report | install SET | toolprefix" >&2 && exit 2 ;;
+gdb) gdb_program ;;
+*) echo "usage: doctor.sh report | install SET | toolprefix | gdb" >&2 && exit 2 ;;
 esac

@@ -14,12 +14,8 @@ pid_file=build/qemu.pid
 # Ctrl-C is for GDB, which shares the terminal with this script.
 trap : INT
 
-# A GDB for x86-64: on other machines Debian's is called gdb-multiarch.
 gdb_program() {
-    for name in $([ "$(uname -m)" = x86_64 ] && echo gdb) gdb-multiarch \
-        x86_64-elf-gdb gdb; do
-        command -v "$name" && return
-    done
+    sh grade/doctor.sh gdb && return
     echo "debug: there is no GDB on the PATH." >&2
     return 1
 }

@@ -114,6 +114,23 @@ def test_elsewhere_the_command_is_named(manager: str, command: str,
     assert command in done.stderr
 
 
+@pytest.mark.parametrize("architecture, package", [
+    ("x86_64", "gdb"), ("aarch64", "gdb-multiarch")])
+def test_the_gdb_that_knows_x86_64_is_named(architecture: str, package: str,
+                                            machine: Machine) -> None:
+    machine.remove("uname")
+    machine.add("uname", f"echo {architecture}")
+    machine.add("apt-get", "exit 1")
+    machine.add("gdb" if architecture != "x86_64" else "other", "echo 1.0")
+    done = machine.doctor("install", "gdb")
+    assert f" {package} tmux\n" in done.stderr
+
+
+def test_before_python_3_11_a_reader_of_toml_is_named(machine: Machine) -> None:
+    machine.add("apt-get", "exit 1")
+    assert " python3-tomli\n" in machine.doctor("install", "grade").stderr
+
+
 def test_where_no_package_manager_is_known_the_tools_are_named(machine: Machine
                                                                ) -> None:
     done = machine.doctor("install", "build")
