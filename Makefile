@@ -11,7 +11,6 @@ ICOUNT   ?=# shift=0,sleep=off counts instructions instead of time
 GDB      ?=# 1 waits for a debugger on build/gdb.sock
 TIMEOUT  ?= 600
 QEMUFLAGS ?=
-TESTS    ?= grade/system
 JOBS     ?= 2
 PYTHON   ?= /usr/bin/python3
 V        ?=# 1 shows every command whole
@@ -56,17 +55,22 @@ INITRD := build/initrd$(if $(ADD),-add).cpio
 C_FILES = $(wildcard $(foreach d,kernel user user/lib grade/* grade/*/*,$d/*.[ch]))
 export INITRD
 
-.PHONY: all qemu run gdb trace check grade challenge stress known-wrong bench doctor format format-check clean help FORCE
+.PHONY: all qemu run gdb rewind trace check grade challenge bench doctor format format-check clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: build/kernel.elf build/initrd.cpio build/compile_commands.json
 
+# In a student's tree the graders are all the tests there are. The others, and
+# every target that needs the solved tree, are the teacher's.
+CHECK = $(PYTHON) grade/grade.py
+-include labs/teacher.mk
+
 # ---- what a person types ---------------------------------------------------
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' \
-		Makefile
+		$(filter Makefile %.mk,$(MAKEFILE_LIST))
 	@echo 'Choices: PROG="/bin/regs 42" ADD=path FIRMWARE=seabios|qboot MEM=128 CPU='
 	@echo '         APPEND=hz=1000 ICOUNT=shift=0,sleep=off QEMUFLAGS= GDB=1 V=1'
 
@@ -80,28 +84,25 @@ run: all $(INITRD) ## run PROG without a terminal and report its status
 gdb: all $(INITRD) build/tools-gdb ## boot under GDB, in two panes where tmux is
 	@sh kernel/debug.sh
 
+rewind: all $(INITRD) build/tools-check ## record PROG, then step it backwards in GDB
+	@$(PYTHON) grade/rewind.py
+
 trace: all build/tools-check ## record one call of PROG (NR=write COUNT=2 BODY=all)
 	@$(PYTHON) grade/trace.py '$(PROG)' --number '$(NR)' $(if $(COUNT),--count $(COUNT)) \
 		$(if $(BODY),--body $(BODY)) $(if $(LIMIT),--limit $(LIMIT)) \
 		$(if $(OUT),--output '$(OUT)')
 
-check: all build/tools-check ## run every test (TESTS=path runs some)
-	@$(PYTHON) -m pytest -n $(JOBS) $(TESTS)
+check: all build/tools-check ## run every test
+	@$(CHECK)
 
-grade: build/tools-check ## the labs' verdict: LAB=3 TEST=word SEED=n
+grade: build/tools-grade ## the labs' verdict: LAB=3 TEST=word SEED=n
 	@$(PYTHON) grade/grade.py $(if $(LAB),--lab $(LAB)) \
 		$(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) \
 		$(if $(SUBMISSION),--submission '$(SUBMISSION)')
 
-challenge: all build/tools-check ## look at a challenge's solution: LAB=3
+challenge: all build/tools-grade ## look at a challenge's solution: LAB=3
 	@$(PYTHON) -m pytest -v --no-header -rN -o addopts= \
 		grade/challenges/test_challenge_$(or $(LAB),*).py
-
-stress: all build/tools-check ## the long tests: millions of random calls
-	@$(PYTHON) -m pytest -n $(JOBS) --long $(TESTS)
-
-known-wrong: all build/tools-check ## grade every known-wrong solution (ID=G some)
-	@$(PYTHON) grade/known_wrong.py --jobs $(JOBS) $(ID)
 
 bench: all build/tools-check ## count instructions and time the boot
 	@$(PYTHON) grade/bench.py

@@ -12,8 +12,7 @@ __attribute__((naked, used)) static void labels(void)
 
 	/* SYSCALL with the flags in RAX. */
 	asm("msr_call:");
-	asm("pushq %rax");
-	asm("popfq");
+	asm("pushq %rax; popfq");
 	asm("msr_syscall:");
 	asm("syscall");
 	asm("msr_next:");

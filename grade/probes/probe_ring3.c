@@ -39,8 +39,7 @@ __attribute__((naked, used)) static void labels(void)
 	asm("ring3_hlt:");
 	asm("hlt");
 	asm("ud2");
-	asm("ring3_cli:");
-	asm("cli");
+	asm("ring3_cli: cli");
 	asm("ud2");
 	asm("ring3_lgdt:");
 	asm("lgdt (%rsp)");

@@ -1,0 +1,24 @@
+# The targets that need the solved tree. A student's tree does not have this file.
+
+TESTS ?= grade/system# what make check runs, and make stress
+CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
+
+.PHONY: stress known-wrong labs release staircase steps
+
+stress: all build/tools-check ## the long tests: millions of random calls
+	@$(PYTHON) -m pytest -n $(JOBS) --long $(TESTS)
+
+known-wrong: all build/tools-check ## grade every known-wrong solution (ID=G some)
+	@$(PYTHON) grade/known_wrong.py --jobs $(JOBS) $(ID)
+
+labs: ## make the labs' branches from the commit that is checked out
+	@$(PYTHON) labs/branches.py
+
+release: ## make what students clone: LAB=2 OUT=../students
+	@$(PYTHON) labs/release.py --lab '$(LAB)' --out '$(OUT)'
+
+staircase: all build/tools-check ## grade the trees with 0 to 5 labs solved (LAB=3 one)
+	@$(PYTHON) labs/staircase.py --jobs $(JOBS) $(LAB)
+
+steps: all build/tools-check ## type each solution in steps, and grade each step (LAB=3 one)
+	@$(PYTHON) labs/steps.py --jobs $(JOBS) $(LAB)
