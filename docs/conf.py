@@ -91,6 +91,32 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> nodes.table:
     return nodes.table("", group)
 
 
+# The handouts that end with a recorded call here; elsewhere, where they are
+# read as plain Markdown, a frame would not be shown.
+WATCHED = {
+    "labs/3-entry": ("getpid", "The registers go down the stack and come back from "
+                     "it. Step with the arrow keys; a value leads to its writer."),
+    "labs/4-frame": ("getpid", "The frame as it is pushed, and what the accessors "
+                     "return a pointer to: sixteen words at the top of the stack."),
+    "labs/5-fork": ("fork", "One call, two returns. Choose *The child* above the "
+                    "source, and compare what the two find in RAX."),
+}
+
+
+def add_recorded_call(app: Sphinx, name: str, source: list[str]) -> None:
+    """Ends a handout with the call that it is about."""
+    if name in WATCHED:
+        trace, words = WATCHED[name]
+        source[0] += f"""
+## Watch it
+
+{words}
+
+<iframe class="trace" title="A recorded call of {trace}"
+src="../traces/{trace}.html"></iframe>
+"""
+
+
 class TwoNameSpaces(logging.Filter):
     """C keeps the names of structs apart from those of functions and variables
     (struct cpuid, cpuid()); Sphinx's C domain warns of them as duplicates."""
@@ -101,6 +127,7 @@ class TwoNameSpaces(logging.Filter):
 
 def setup(app: Sphinx) -> None:
     logging.getLogger("sphinx.sphinx.domains.c").addFilter(TwoNameSpaces())
+    app.connect("source-read", add_recorded_call)
     app.add_directive("wrong-solutions", WrongSolutions)
     # What was typed and what came, as it is: no colours to get wrong.
     for name in ("gdb", "threshold"):

@@ -1,0 +1,136 @@
+"""Builds the book: `make book`, then open build/book/html/index.html.
+
+Doxygen reads the kernel's headers, a few calls are recorded for the chapter on
+traces, and Sphinx makes pages of it all. Every warning is an error, and so is a
+link inside the book that leads nowhere.
+"""
+
+from __future__ import annotations
+
+import html.parser
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+from pathlib import Path
+
+TREE = Path(__file__).resolve().parents[1]
+BOOK = TREE / "build/book"
+HTML = BOOK / "html"
+for folder in ("grade", "docs/player"):
+    sys.path.insert(0, str(TREE / folder))
+# pylint: disable=wrong-import-position
+import known_wrong  # noqa: E402
+import page  # noqa: E402
+from harness import deadlines  # noqa: E402
+from harness.tracing import Recorder  # noqa: E402
+
+# A stub that pops R8 and R10 in the wrong order, for the chapter's comparison.
+WRONG = "E68"
+
+# Where the output's top leads to.
+ENTRANCE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Threshold</title>
+<meta http-equiv="refresh" content="0; url=docs/index.html">
+<p><a href="docs/index.html">Threshold, the book</a></p></html>
+"""
+
+
+def headers() -> None:
+    """The kernel's headers as XML."""
+    options = (TREE / "docs/Doxyfile").read_text()
+    subprocess.run(["doxygen", "-"], cwd=TREE, check=True, text=True,
+                   input=f"{options}\nOUTPUT_DIRECTORY = {BOOK}/doxygen\n",
+                   timeout=deadlines.HOST)
+
+
+def traces(directory: Path) -> None:
+    """A page for each recorded call."""
+    directory.mkdir(parents=True)
+    getpid = Recorder("/bin/regs 7", 39, 2).record()
+    fork = Recorder("/bin/forktest", 57).record()
+    (directory / "getpid.html").write_text(page.page(getpid))
+    (directory / "fork.html").write_text(page.page(fork))
+    with tempfile.TemporaryDirectory(prefix="threshold-book-") as name:
+        tree = Path(name) / "tree"
+        known_wrong.make_base(tree)
+        known_wrong.apply_patch(known_wrong.entries([WRONG])[0], tree)
+        known_wrong.build(tree)
+        shutil.copytree(TREE / "user", tree / "user")
+        shutil.copytree(TREE / "build/user", tree / "build/user")
+        shutil.copy(TREE / "build/initrd.cpio", tree / "build")
+        wrong = Recorder("/bin/regs 7", 39, 2, tree=tree).record()
+    (directory / "wrong.html").write_text(page.page(wrong, getpid))
+
+
+def pages() -> None:
+    """Sphinx; ends the program where it complains."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-E", "-b",
+         "html", "-c", "docs", "-d", str(BOOK / "doctrees"), ".", str(HTML)],
+        cwd=TREE, timeout=deadlines.HOST)
+    if done.returncode:
+        sys.exit("book: Sphinx had something to complain about.")
+
+
+class Links(html.parser.HTMLParser):
+    """The addresses that a page refers to, and the places it has."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.places = {""}
+        self.links: list[str] = []
+        self.feed(path.read_text())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.places |= {values.get("id") or "", values.get("name") or ""}
+        for name in ("href", "src"):
+            if values.get(name):
+                self.links.append(str(values[name]))
+
+
+def broken_links(directory: Path) -> list[str]:
+    """"page: link" for each link inside the book that leads nowhere, and for each
+    file that would be fetched from elsewhere."""
+    found = {path: Links(path) for path in sorted(directory.rglob("*.html"))}
+    broken = []
+    for path, links in found.items():
+        for link in links.links:
+            parts = urllib.parse.urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue  # a reader's way out; what a page loads, a browser tests
+            target = path
+            if parts.path:
+                target = (path.parent / urllib.parse.unquote(parts.path)).resolve()
+            if not target.exists() or (
+                    target in found and urllib.parse.unquote(parts.fragment)
+                    not in found[target].places):
+                broken.append(f"{path.relative_to(directory)}: {link}")
+    return broken
+
+
+def main() -> int:
+    start = time.monotonic()
+    shutil.rmtree(BOOK, ignore_errors=True)
+    BOOK.mkdir(parents=True)
+    extra = BOOK / "extra"
+    extra.mkdir()
+    (extra / "index.html").write_text(ENTRANCE)
+    headers()
+    traces(extra / "traces")
+    pages()
+    broken = broken_links(HTML)
+    for line in broken:
+        print(f"book: broken link: {line}", file=sys.stderr)
+    count = len(list(HTML.rglob("*.html")))
+    print(f"{HTML.relative_to(TREE)}/index.html: {count} pages in "
+          f"{time.monotonic() - start:.0f} s")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
