@@ -17,6 +17,12 @@ set history size 1000
 file build/kernel.elf
 source kernel/gdb.py
 
+# In `make rewind`, the commands for going backwards: `help rewind`.
+python
+if "REWIND" in os.environ:
+    gdb.execute("source kernel/rewind.py")
+end
+
 # Stop where a program is about to be killed and where the kernel panics.
 catch-faults
 

@@ -17,11 +17,13 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Optional, Sequence
 
 from . import deadlines
 from .qemu import TREE, Machine, Result
+from .timeline import Server, Timeline, recording
 
 MARK = "@@@ next command"
 
@@ -47,9 +49,10 @@ class Session:
 
 
 def gdb(commands: Sequence[str], *, socket: Optional[Path], tree: Path = TREE,
-        early: Sequence[str] = (), connects: bool = True) -> Session:
+        early: Sequence[str] = (), connects: bool = True,
+        recorded: bool = False) -> Session:
     """Runs GDB in a tree; `early` commands come before .gdbinit, which does
-    not connect if it is told not to."""
+    not connect if it is told not to. `recorded` as in `make rewind`."""
     line = ["gdb", "-q", "-nx", "-batch", "-iex", "set width 0",
             "-iex", "set history save off"]
     for command in early if connects else ["set $ide = 1", *early]:
@@ -61,7 +64,7 @@ def gdb(commands: Sequence[str], *, socket: Optional[Path], tree: Path = TREE,
         line, cwd=tree, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, errors="replace",
         env={**os.environ, "GDB_SOCKET": str(socket or "/nonexistent"),
-             "LC_ALL": "C"},
+             "LC_ALL": "C", **({"REWIND": "1"} if recorded else {})},
         start_new_session=True)
     try:
         output, _ = process.communicate(timeout=deadlines.RUN)
@@ -91,6 +94,22 @@ def debug(init: Optional[str], commands: Sequence[str], *, tree: Path = TREE,
 # build/ come and go while a tree is copied.
 MADE = ("kernel", "user", "root", "*.elf", "*.cpio", "ksyms*", "tools-*",
         "compile_commands.json", "grade", "base-[0-9a-f]*")
+
+
+def rewind(init: Optional[str], commands: Sequence[str], *, tree: Path = TREE,
+           **options: object) -> Session:
+    """Records a run and then runs GDB on it, as `make rewind` does; the result
+    is that of the run. Other options are Machine's."""
+    options = {"kernel": tree / "build/kernel.elf", **options}
+    with recording(init, **options) as recorded, tempfile.TemporaryDirectory(
+            prefix="threshold-") as directory, Timeline(recorded) as timeline:
+        socket = Path(directory) / "gdb"
+        server = Server(timeline, socket)
+        try:
+            session = gdb(commands, socket=socket, tree=tree, recorded=True)
+        finally:
+            server.close()
+        return dataclasses.replace(session, result=recorded.result)
 
 
 def copy_tree(place: Path, tree: Path = TREE) -> Path:

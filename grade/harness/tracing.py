@@ -16,8 +16,6 @@ import dataclasses
 import functools
 import re
 import struct
-import tempfile
-import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional
 
@@ -29,14 +27,11 @@ from .entry import ARGUMENTS, GENERAL, HAS_ERROR_CODE, VECTOR_NAMES, Registers
 from .gdb_remote import Gdb, GdbError, GdbTimeout, MachineGone
 from .processes import Process, Table
 from .prove import Code, whole
-from .qemu import TREE, Machine, MachineError, tail
+from .qemu import TREE, Machine, Result, tail
 from .symbols import Symbols
+from .timeline import MSRS, recording
 
 SCHEMA = "threshold-trace/1"
-
-# Instructions are counted, not timed; random numbers and the date are fixed.
-ICOUNT = "shift=0,sleep=off"
-SAME_EACH_TIME = ("-seed", "1", "-rtc", "base=2026-01-01,clock=vm")
 
 # The registers of a trace, by the names that the machine's description has.
 SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs")
@@ -44,9 +39,7 @@ RECORDED = {name: name for name in ("rip", *GENERAL)} | {"eflags": "rflags"} | {
     name: name for name in (*SEGMENTS, "fs_base", "gs_base")} | {
     "k_gs_base": "kernel_gs_base", "cr3": "cr3"}
 
-MSRS = {0xC0000080: "EFER", 0xC0000081: "STAR", 0xC0000082: "LSTAR",
-        0xC0000084: "SFMASK", 0xC0000100: "FS_BASE", 0xC0000101: "GS_BASE",
-        0xC0000102: "KERNEL_GS_BASE"}
+MSR_NAMES = {number: name for name, number in MSRS.items()}
 # Those that are among the registers, by the names that the machine's description has.
 KNOWN_MSRS = {"EFER": "efer", "FS_BASE": "fs_base", "GS_BASE": "gs_base",
               "KERNEL_GS_BASE": "k_gs_base"}
@@ -498,7 +491,7 @@ class Stepper:
         if name == "wrmsr":
             number = before["rcx"] & 0xFFFFFFFF
             new = (before["rdx"] & 0xFFFFFFFF) << 32 | before["rax"] & 0xFFFFFFFF
-            name = MSRS.get(number, "")
+            name = MSR_NAMES.get(number, "")
             old = self.msrs.get(number, 0)  # no packet tells, but all are 0 at reset
             self.msrs[number] = new
             for ours, theirs in KNOWN_MSRS.items():
@@ -596,51 +589,26 @@ class Recorder:
         self.limit, self.tree = limit, tree
         self.kernel = Symbols(tree / "build/kernel.elf")
         self.options = {"kernel": tree / "build/kernel.elf",
-                        "initrd": tree / "build/initrd.cpio",
-                        "flags": SAME_EACH_TIME, **options}
+                        "initrd": tree / "build/initrd.cpio", **options}
         self.names = {number: name.lower() for name, number in constants(
             tree, "syscall.h", "SYS_").items()}
         self.found: Optional[Found] = None
 
     def record(self) -> dict[str, Any]:
         """The trace; TraceError where no such call is made."""
-        with tempfile.TemporaryDirectory(prefix="threshold-") as directory:
-            log = f"rrfile={directory}/replay.bin"
-            with Machine(self.init, icount=f"{ICOUNT},rr=record,{log}", monitor=True,
-                         deadline=deadlines.TRACE, **self.options) as machine:
-                outcome = self._run(machine)
-            replay = {**self.options, "icount": f"{ICOUNT},rr=replay,{log}",
-                      "stopped": True}
-            with Machine(self.init, **replay) as machine:
-                self.found = self._find(machine, outcome)
-            with Machine(self.init, **replay) as machine:
+        with recording(self.init, RECORDED_SECONDS, **self.options) as recorded:
+            if not recorded.result.console:
+                raise TraceError(recorded.result.report)
+            with recorded.replay() as machine:
+                self.found = self._find(machine, recorded.result)
+            with recorded.replay() as machine:
                 stepper = Stepper(machine, self.kernel, self.tree, self.limit)
                 result = self._follow(stepper, self.found)
                 return self._trace(stepper, self.found, result)
 
-    def _run(self, machine: Machine) -> str:
-        """Lets the program run to its end, or for a while; gives its end."""
-        until = time.monotonic() + RECORDED_SECONDS
-        while machine.is_running and time.monotonic() < until:
-            time.sleep(0.005)
-        if not machine.is_running:
-            result = machine.wait()
-            if result.status is None and "QEMU did not start" in result.outcome:
-                raise TraceError(result.report)
-            lines = result.console.strip().splitlines()
-            return f"{result.outcome}" + (
-                f'; the console\'s last line is "{lines[-1]}"' if lines else "")
-        try:
-            machine.monitor("quit")  # the log of events is written out then
-        except (MachineError, OSError, ValueError):
-            pass
-        machine.wait()
-        return (f"the recording was ended after {RECORDED_SECONDS:g} s: the program "
-                "waits for input, runs for long, or hangs")
-
     # ---- which call ----
 
-    def _find(self, machine: Machine, outcome: str) -> Found:
+    def _find(self, machine: Machine, result: Result) -> Found:
         """The call among all that are made, by a replay of its own."""
         entry = self.kernel.address("syscall_entry")
         entries = matches = 0
@@ -653,15 +621,17 @@ class Recorder:
                 matches += self.number in (None, gdb.register("rax"))
         except (MachineGone, GdbTimeout):
             what = "" if self.number is None else f"{self._name(self.number)} "
+            lines = result.console.strip().splitlines()
             raise TraceError(
-                f"{self.init} made {matches} {what}call{'s' * (matches != 1)} "
-                f"({entries} of any kind) while it was recorded: {outcome}."
+                f"{self.init} made {matches} {what}call{'s' * (matches != 1)}, "
+                f"{entries} of any kind; then {result.outcome}."
+                + (f' The console\'s last line: "{lines[-1]}"' if lines else "")
             ) from None
         process, registers = stepper.table.current(), gdb.registers()
         # Asking for these disturbs the replay, which has served now.
         scratch = self.kernel.address("main")
         msrs = {name: hexa(gdb.rdmsr(number, scratch))
-                for number, name in MSRS.items()}
+                for name, number in MSRS.items()}
         return Found(entries, registers["rax"], registers["rcx"] - 2,
                      [registers[name] for name in ARGUMENTS], process.pid,
                      stepper.name_of(process), msrs)

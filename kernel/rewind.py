@@ -1,0 +1,138 @@
+"""GDB commands for a run that is recorded: `make rewind` brings them.
+
+GDB's own go backwards: reverse-stepi, reverse-step, reverse-next,
+reverse-finish, reverse-continue. These ask the server behind the socket
+(grade/harness/timeline.py), which knows the whole recording, for what GDB cannot.
+
+This file is read after kernel/gdb.py and uses its words.
+"""
+
+from __future__ import annotations
+
+import re
+
+import gdb
+
+# In one namespace with kernel/gdb.py, as GDB reads both.
+if "command" not in globals():
+    raise gdb.GdbError("kernel/rewind.py needs kernel/gdb.py; type `make rewind`.")
+
+FAR_BACK = 20_000  # instructions that are searched for a register's change
+REWIND_COMMANDS = dict(COMMANDS)
+
+
+def ask_recording(question: str) -> str:
+    """The server's answer; refuses where the machine is no recording."""
+    if gdb.selected_thread() is None:
+        raise gdb.GdbError("No recording is attached: type `make rewind PROG=…`.")
+    answer = packet(f"qThreshold.{question}")
+    if answer.startswith("E."):
+        raise gdb.GdbError(answer[2:])
+    if not answer:
+        raise gdb.GdbError("This machine is no recording: type `make rewind PROG=…`.")
+    return answer
+
+
+def go_to(count: int) -> None:
+    """To the moment before instruction `count`. GDB looks at the machine anew
+    after a step back, so that is what it is told to do."""
+    ask_recording(f"arm:{count:x}")
+    gdb.execute("reverse-stepi", to_string=True)
+
+
+def here() -> str:
+    pc = register("rip")
+    line = disassemble(pc, pc + 1)[0]
+    text = re.sub(r"\s+", " ", line["asm"])
+    return f"{pc:#x} {code_text(pc)}: {text}"
+
+
+@command("moment")
+def moment(argument: str) -> None:
+    """Say which moment of the recording this is, or go to another.
+
+    usage: moment [NUMBER]
+    Moments are counted in instructions since the machine was switched on, the
+    same in every replay: note one down, and come back to it."""
+    if argument and not re.fullmatch("[0-9]+", argument):
+        raise gdb.GdbError("moment: which? As in: moment 470000")
+    if argument:
+        go_to(int(argument))
+    say(f"moment {int(ask_recording('count'), 16)}: {here()}")
+
+
+@command("last-write")
+def last_write(argument: str) -> None:
+    """Go back to the instruction that made a register or a word what it is.
+
+    usage: last-write WHAT
+    WHAT is a register ($r10) or something in memory (per_cpu.user_rsp,
+    *(long *)0x7fffffffe000). Stops before that instruction; `stepi` runs it
+    again. A register's last change is looked for in the 20,000 instructions
+    before; a memory's last write in the whole recording."""
+    if not argument:
+        raise gdb.GdbError("last-write: of what? As in: last-write $r10")
+    was = show_value(argument)
+    if argument.startswith("$"):
+        name = argument[1:]
+        if name not in (*GENERAL, "eflags", "cs", "ss", "ds", "es", "fs",
+                        "gs", "fs_base", "gs_base", "k_gs_base", "cr2", "cr3"):
+            raise gdb.GdbError(f"last-write: {argument} is no whole register of the "
+                               "machine, as $r10 or $eflags are.")
+        answer = ask_recording(f"register:{name}:{FAR_BACK:x}")
+        where = f"in the {FAR_BACK} instructions before this"
+    else:
+        value = gdb.parse_and_eval(argument)
+        if value.address is None or value.type.sizeof not in (1, 2, 4, 8):
+            raise gdb.GdbError(f"last-write: {argument} is no word in memory of 1, "
+                               "2, 4 or 8 bytes.")
+        address = int(value.address) & MASK
+        answer = ask_recording(f"memory:{address:x}:{value.type.sizeof:x}")
+        where = "in the recording so far"
+    if answer == "none":
+        raise gdb.GdbError(f"last-write: nothing wrote {argument} {where}.")
+    go_to(int(answer, 16))
+    say(f"{argument} became {was} by the instruction that comes next; before it, "
+        f"{show_value(argument)}.\n{here()}\n=> {source_at(register('rip'))}")
+
+
+def show_value(argument: str) -> str:
+    try:
+        return gdb.parse_and_eval(argument).format_string(format="x")
+    except gdb.MemoryError:
+        return "not mapped"
+
+
+@command("console")
+def console(argument: str) -> None:
+    """Show what the machine has printed up to this moment."""
+    answer = ask_recording("console")
+    say("" if answer == "none" else bytes.fromhex(answer).decode(errors="replace"))
+
+
+def read_msrs() -> dict[str, int]:  # in place of kernel/gdb.py's
+    """The MSRs, by way of a replay that is given up for it: to run an
+    instruction in this one would change what was recorded."""
+    answer = ask_recording(f"msrs:{address_of('main'):x}")
+    return {name: int(value, 16) for name, _, value in (
+        item.partition("=") for item in answer.split(","))}
+
+
+class Rewind(gdb.Command):
+    __doc__ = "Commands for going through a recorded run:\n\n" + "\n".join([
+        *(f"{name:<16} {text}" for name, text in (
+            ("reverse-stepi", "Back by one instruction (rsi)."),
+            ("reverse-step", "Back to another source line (rs)."),
+            ("reverse-next", "The same, over calls (rn)."),
+            ("reverse-finish", "Back to the call of this function."),
+            ("reverse-continue", "Back to the last breakpoint or watchpoint (rc)."))),
+        *(f"{name:<16} {text}" for name, text in sorted(COMMANDS.items())
+          if name not in REWIND_COMMANDS)]) + (
+        "\n\nForwards, all is as in `make gdb`. Only what has happened can be "
+        "looked at:\nregisters and memory cannot be written.")
+
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        say(self.__doc__)
+
+
+Rewind("rewind", gdb.COMMAND_USER)
