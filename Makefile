@@ -55,7 +55,7 @@ INITRD := build/initrd$(if $(ADD),-add).cpio
 C_FILES = $(wildcard $(foreach d,kernel user user/lib grade/* grade/*/*,$d/*.[ch]))
 export INITRD
 
-.PHONY: all qemu run gdb rewind trace check grade challenge bench doctor format format-check clean help FORCE
+.PHONY: all qemu run gdb rewind trace check grade result handin challenge bench doctor format format-check clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -99,6 +99,12 @@ grade: build/tools-grade ## the labs' verdict: LAB=3 TEST=word SEED=n
 	@$(PYTHON) grade/grade.py $(if $(LAB),--lab $(LAB)) \
 		$(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) \
 		$(if $(SUBMISSION),--submission '$(SUBMISSION)')
+
+result: build/tools-grade ## the last verdict in another form: FORMAT=csv
+	@$(PYTHON) grade/grade.py --format $(or $(FORMAT),terminal)
+
+handin: build/tools-grade ## grade, and pack what is handed in: LAB=3
+	@$(PYTHON) grade/handin.py $(if $(LAB),--lab $(LAB))
 
 challenge: all build/tools-grade ## look at a challenge's solution: LAB=3
 	@$(PYTHON) -m pytest -v --no-header -rN -o addopts= \

@@ -36,6 +36,8 @@ Record = dict[str, Any]
 def main() -> int:
     options = _options()
     if options.format:
+        if not options.output.is_file():
+            sys.exit(f"There is no {options.output.name}: nothing has been graded.")
         grade = json.loads(options.output.read_text())
         sys.stdout.write(report.FORMATS[options.format](grade))
         return 0
