@@ -24,6 +24,8 @@ static uint64_t kernel_tables;
 static uint64_t no_execute; /* PTE_NX, or 0 on a CPU without it */
 static bool has_smap;
 
+struct vm_sharing vm_sharing;
+
 /* The entry for va in the table at a level: 3 = PML4 … 0 = page table. */
 static inline uint64_t *entry_at(uint64_t table, uint64_t va, int level)
 {
