@@ -17,6 +17,8 @@ import gdb
 if "command" not in globals():
     raise gdb.GdbError("kernel/rewind.py needs kernel/gdb.py; type `make rewind`.")
 
+REGISTERS = (*GENERAL, "eflags", "cs", "ss", "ds", "es", "fs", "gs", "fs_base",
+             "gs_base", "k_gs_base", "cr2", "cr3")
 FAR_BACK = 20_000  # instructions that are searched for a register's change
 REWIND_COMMANDS = dict(COMMANDS)
 
@@ -72,35 +74,28 @@ def last_write(argument: str) -> None:
     before; a memory's last write in the whole recording."""
     if not argument:
         raise gdb.GdbError("last-write: of what? As in: last-write $r10")
-    was = show_value(argument)
-    if argument.startswith("$"):
-        name = argument[1:]
-        if name not in (*GENERAL, "eflags", "cs", "ss", "ds", "es", "fs",
-                        "gs", "fs_base", "gs_base", "k_gs_base", "cr2", "cr3"):
-            raise gdb.GdbError(f"last-write: {argument} is no whole register of the "
-                               "machine, as $r10 or $eflags are.")
-        answer = ask_recording(f"register:{name}:{FAR_BACK:x}")
+    value, register_name = gdb.parse_and_eval(argument), argument[1:]
+    was = value.format_string(format="x")
+    if argument.startswith("$") and register_name in REGISTERS:
+        answer = ask_recording(f"register:{register_name}:{FAR_BACK:x}")
         where = f"in the {FAR_BACK} instructions before this"
-    else:
-        value = gdb.parse_and_eval(argument)
-        if value.address is None or value.type.sizeof not in (1, 2, 4, 8):
-            raise gdb.GdbError(f"last-write: {argument} is no word in memory of 1, "
-                               "2, 4 or 8 bytes.")
+    elif value.address is not None and value.type.sizeof in (1, 2, 4, 8):
         address = int(value.address) & MASK
         answer = ask_recording(f"memory:{address:x}:{value.type.sizeof:x}")
         where = "in the recording so far"
+    else:
+        raise gdb.GdbError(f"last-write: {argument} is neither a whole register, as "
+                           "$r10, nor a word of 1, 2, 4 or 8 bytes in memory.")
     if answer == "none":
         raise gdb.GdbError(f"last-write: nothing wrote {argument} {where}.")
+    place = value.address  # an address with $rsp in it is another one, back there
     go_to(int(answer, 16))
-    say(f"{argument} became {was} by the instruction that comes next; before it, "
-        f"{show_value(argument)}.\n{here()}\n=> {source_at(register('rip'))}")
-
-
-def show_value(argument: str) -> str:
     try:
-        return gdb.parse_and_eval(argument).format_string(format="x")
+        value = place.dereference() if place else gdb.parse_and_eval(argument)
+        before = value.format_string(format="x")
     except gdb.MemoryError:
-        return "not mapped"
+        before = "not mapped"
+    say(f"{argument} was {before}, and becomes {was} by\n  {here()}")
 
 
 @command("console")

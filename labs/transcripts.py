@@ -11,11 +11,13 @@ above it, which no reader sees, says what it is run on:
 
     <!-- run: lab=2 prog="/bin/hello" -->   labs 2 to 5 empty; without lab=,
                                             the solved tree
+    <!-- run: patch=grade/known_wrong/E68-r8-r10-exchanged.patch -->
+                                            a tree with this mistake
     <!-- continue -->                       goes on where the block before ended
     <!-- not run: why not -->               for what no test may do
 
-Where a host block ends in `make gdb` or `make qemu` the next block is typed into
-that machine, with the PROG=, APPEND= and ICOUNT= that the reader sees. What
+Where a host block ends in `make gdb`, `make rewind` or `make qemu` the next block is
+typed into that machine, with the PROG=, APPEND= and ICOUNT= that the reader sees. What
 differs from run to run is masked in plain sight: `…` in a line is any text, `…`
 alone is any number of lines.
 """
@@ -40,7 +42,7 @@ from typing import Any, Iterator, Optional, Sequence
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "grade"))
 # pylint: disable=wrong-import-position
 from harness import deadlines, make  # noqa: E402
-from harness.gdb_session import copy_tree, debug, empty_labs  # noqa: E402
+from harness.gdb_session import copy_tree, debug, empty_labs, rewind  # noqa: E402
 from harness.qemu import TREE, Machine, MachineError  # noqa: E402
 
 PROMPTS = {"console": "$ ", "gdb": "(gdb) ", "threshold": "$ "}
@@ -180,7 +182,7 @@ def _block(path: Path, number: int, kind: str, comment: str, body: list[Line]
     if match[1] != "not run":
         for word in shlex.split(match[2]):
             name, equals, value = word.partition("=")
-            if not equals or name not in {"lab", *CHOICES}:
+            if not equals or name not in {"lab", "patch", *CHOICES}:
                 raise ValueError(f"unknown word {word!r} in the comment")
             choices[name] = value
     if choices and match[1] == "continue":
@@ -203,25 +205,33 @@ def _block(path: Path, number: int, kind: str, comment: str, body: list[Line]
 
 # ---- the trees ---------------------------------------------------------------
 
-def lab_tree(lab: Optional[int]) -> Path:
-    """A built tree in which the labs from this one on are empty; this tree for
-    None. Made once for the same sources, whoever asks for it."""
-    if lab is None:
+def lab_tree(lab: Optional[int], patch: Optional[str] = None) -> Path:
+    """A built tree in which the labs from this one on are empty and to which a
+    patch, a file of this tree, is applied; this tree for neither. Made once for the
+    same sources, whoever asks for it."""
+    if lab is None and patch is None:
         return TREE
+    kind = f"lab{lab}" if lab else ""
+    kind += f"patch-{Path(patch).stem}" if patch else ""
     BUILT.mkdir(parents=True, exist_ok=True)
-    tree = BUILT / f"lab{lab}-{_digest()}"
-    with (BUILT / f"lab{lab}.lock").open("w") as lock:
+    tree = BUILT / f"{kind}-{_digest()}"
+    with (BUILT / f"{kind}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = tree / "build/is-built"
         if not done.exists():
             shutil.rmtree(tree, ignore_errors=True)
             copy_tree(tree)
-            empty_labs(tree, lab)
+            if lab:
+                empty_labs(tree, lab)
+            if patch:
+                subprocess.run(["patch", "-s", "-p1", "-N", "--no-backup-if-mismatch",
+                                "-i", str(TREE / patch)], cwd=tree, check=True,
+                               timeout=deadlines.HOST)
             subprocess.run(["make", "-s", "all"], cwd=tree, check=True,
                            env=make.environment(), stdout=subprocess.DEVNULL,
                            timeout=deadlines.HOST)
         done.touch()
-        for other in BUILT.glob(f"lab{lab}-*"):
+        for other in BUILT.glob(f"{kind}-*"):
             if time.time() - (other / "build/is-built").stat().st_mtime > 3600:
                 shutil.rmtree(other, ignore_errors=True)
     return tree
@@ -269,7 +279,7 @@ def run(session: Sequence[Block]) -> list[list[Answer]]:
     choices = dict(session[0].choices)
     lab = int(choices.pop("lab")) if "lab" in choices else None
     with contextlib.ExitStack() as stack:
-        runner = _Runner(stack, lab_tree(lab), choices)
+        runner = _Runner(stack, lab_tree(lab, choices.pop("patch", None)), choices)
         answers: dict[int, list[str]] = {}
         kinds = [block.kind for block in session]
         begin = 0
@@ -294,6 +304,7 @@ class _Runner:
         self._tree = tree
         self._place: Optional[Path] = None  # where the host's shell is
         self._choices = choices
+        self._recorded = False
         self._shell: Optional[Machine] = None
 
     def type(self, kind: str, commands: Sequence[Command]) -> list[str]:
@@ -311,9 +322,10 @@ class _Runner:
 
     def _gdb(self, commands: Sequence[Command]) -> list[str]:
         options = self._machine_options()
-        session = debug(options.pop("init", None),
-                        [c.typed.text for c in commands if c.typed], tree=self._tree,
-                        **options)
+        run_gdb = rewind if self._recorded else debug
+        session = run_gdb(options.pop("init", None),
+                          [c.typed.text for c in commands if c.typed],
+                          tree=self._tree, **options)
         typed = iter(session.answers)
         return [next(typed) if c.typed else session.start for c in commands]
 
@@ -339,9 +351,10 @@ class _Runner:
             self._place = (self._place / words[1]).resolve()
             return ""
         variables = dict(w.partition("=")[::2] for w in words[2:])
-        if words[:1] == ["make"] and (words[1:2] == ["gdb"] or (
+        if words[:1] == ["make"] and (words[1:2] in (["gdb"], ["rewind"]) or (
                 words[1:2] == ["qemu"] and "PROG" not in variables)):
             # What is typed next is typed into this machine.
+            self._recorded = words[1] == "rewind"
             self._choices = {name.lower(): v for name, v in variables.items()}
             return self._sh("make -s all", self._tree)
         return self._sh(line, self._place)
