@@ -211,7 +211,7 @@ class Gdb:
 
     def interrupt(self) -> Stop:
         """Stops the running machine wherever it is."""
-        self._socket.sendall(b"\x03")
+        self._write(b"\x03")
         return self._stop(deadlines.ANSWER)
 
     def run_to(self, address: int, deadline: Optional[float] = None) -> None:
@@ -332,9 +332,12 @@ class Gdb:
 
     def _send(self, request: str) -> None:
         data = request.encode()
+        self._write(b"$%s#%02x" % (data, sum(data) & 0xFF))
+
+    def _write(self, data: bytes) -> None:
         try:
-            self._socket.sendall(b"$%s#%02x" % (data, sum(data) & 0xFF))
-        except OSError:
+            self._socket.sendall(data)
+        except OSError:  # QEMU has ended: the pipe is broken
             raise MachineGone() from None
 
     def _receive(self, until: float) -> str:

@@ -351,10 +351,16 @@ class Watcher:
                 pass
 
     def dead(self) -> Event:
-        """A triple fault: the log says what it began with."""
+        """A triple fault: the log says what it began with. Or a reset that the
+        kernel asked for."""
         log = self.log.read_text(errors="replace") if self.log.exists() else ""
         vector, error = segments.first_exception(log) or (DOUBLE_FAULT, 0)
         rip = self.gdb.register("rip")
+        if not segments.is_triple_fault(log):
+            return Event(STOPPED, rip, verdict=Verdict(
+                "The machine reset itself or was switched off without a triple "
+                f"fault: the kernel asked for it in {self.kernel.name_at(rip)}, by a "
+                "port", "stopped", where=self.kernel.line_at(rip)))
         return Event(DEAD, rip, vector, error, self._code(rip))
 
     def _code(self, rip: int) -> bytes:

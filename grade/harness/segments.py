@@ -255,6 +255,13 @@ def first_exception(log: str) -> Optional[tuple[int, int]]:
     return found
 
 
+def is_triple_fault(log: str) -> bool:
+    """Whether QEMU's `-d int` log ends with an exception that a double fault led
+    to. A machine that resets itself by a port ends without one."""
+    chain = re.findall(r"^check_exception old: (\S+) new", log, re.MULTILINE)
+    return bool(chain) and int(chain[-1], 16) == 8
+
+
 EXCEPTIONS = {0: "#DE", 1: "#DB", 3: "#BP", 6: "#UD", 8: "#DF", 10: "#TS",
               11: "#NP", 12: "#SS", 13: "#GP", 14: "#PF"}
 

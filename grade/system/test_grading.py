@@ -3,7 +3,9 @@ kernel, and the story of a machine that stopped or hung."""
 
 from __future__ import annotations
 
-from harness.grading import Lab
+import pytest
+
+from harness.grading import Lab, title
 
 
 def test_a_probe_runs_on_the_graded_kernel(lab: Lab) -> None:
@@ -26,3 +28,17 @@ def test_a_kernel_function_is_called_and_all_is_put_back(lab: Lab) -> None:
         assert gdb.registers() == before
     gdb.resume()
     assert machine.wait().status == 3
+
+
+@pytest.mark.parametrize("name, sentence", [
+    ("test_rsp0_is_the_top_of_the_processs_stack",
+     "RSP0 is the top of the process's stack"),
+    ("test_the_handler_runs_on_the_kernels_gs", "The handler runs on the kernel's GS"),
+    ("test_kernel_gs_base_is_this_cpus_block", "KERNEL_GS_BASE is this CPU's block"),
+    ("test_get_saved_user_rsp_is_0_outside_a_call[now]",
+     "get_saved_user_rsp is 0 outside a call (now)"),
+    ("test_two_processes_that_wait_inside_calls_keep_their_own",
+     "Two processes that wait inside calls keep their own"),
+])
+def test_a_tests_name_becomes_a_sentence(name: str, sentence: str) -> None:
+    assert title(name) == sentence
