@@ -3,7 +3,7 @@
 TESTS ?= grade/system# what make check runs, and make stress
 CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
 
-.PHONY: stress known-wrong labs release staircase steps
+.PHONY: stress known-wrong labs release batch staircase steps
 
 stress: all build/tools-check ## the long tests: millions of random calls
 	@$(PYTHON) -m pytest -n $(JOBS) --long $(TESTS)
@@ -16,6 +16,10 @@ labs: ## make the labs' branches from the commit that is checked out
 
 release: ## make what students clone: LAB=2 OUT=../students
 	@$(PYTHON) labs/release.py --lab '$(LAB)' --out '$(OUT)'
+
+batch: build/tools-grade ## grade all submissions: IN=dir OUT=dir LAB=3 JOBS=n
+	@$(PYTHON) labs/batch.py '$(IN)' --out '$(OUT)' --jobs $(JOBS) \
+		$(if $(LAB),--lab $(LAB)) $(if $(SEED),--seed $(SEED))
 
 staircase: all build/tools-check ## grade the trees with 0 to 5 labs solved (LAB=3 one)
 	@$(PYTHON) labs/staircase.py --jobs $(JOBS) $(LAB)
