@@ -87,10 +87,13 @@ gdb: all $(INITRD) build/tools-gdb ## boot under GDB, in two panes where tmux is
 rewind: all $(INITRD) build/tools-check ## record PROG, then step it backwards in GDB
 	@$(PYTHON) grade/rewind.py
 
+# COMPARE=other.json: the page compares the two traces.
+trace: TRACE = $(or $(OUT),build/trace.json)
 trace: all build/tools-check ## record one call of PROG (NR=write COUNT=2 BODY=all)
 	@$(PYTHON) grade/trace.py '$(PROG)' --number '$(NR)' $(if $(COUNT),--count $(COUNT)) \
 		$(if $(BODY),--body $(BODY)) $(if $(LIMIT),--limit $(LIMIT)) \
-		$(if $(OUT),--output '$(OUT)')
+		--output '$(TRACE)'
+	@$(PYTHON) docs/player/page.py '$(basename $(TRACE)).html' '$(TRACE)' $(COMPARE)
 
 check: all build/tools-check ## run every test
 	@$(CHECK)
