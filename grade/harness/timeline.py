@@ -110,8 +110,8 @@ class _Client(Gdb):
 class Moment:
     """A replay, stopped at one instruction."""
 
-    def __init__(self, recorded: Recording, count: int = 0) -> None:
-        self.machine = recorded.replay()
+    def __init__(self, machine: Machine, count: int = 0) -> None:
+        self.machine = machine
         try:
             self.gdb = _Client(self.machine._connect("gdb"))
             if count:
@@ -149,13 +149,16 @@ class Timeline:
 
     def __init__(self, recorded: Recording) -> None:
         self._recorded = recorded
-        self.points: set[str] = set()  # breakpoints, as in "1,ffffffff80104000,1"
+        # A replay ahead, so that it has started when it is wanted.
+        self._next = recorded.replay()
+        self.points: set[str] = set()  # breakpoints
         self._end: Optional[int] = None
         self.now = self._moment(0)
 
     def close(self) -> None:
-        """Ends the replay of the moment."""
+        """Ends the replays."""
         self.now.close()
+        self._next.close()
 
     def __enter__(self) -> Timeline:
         return self
@@ -177,13 +180,26 @@ class Timeline:
         self._take(self._moment(count))
 
     def _moment(self, count: int) -> Moment:
-        return Moment(self._recorded, count)
+        machine, self._next = self._next, self._recorded.replay()
+        return Moment(machine, count)
 
     def _take(self, moment: Moment) -> None:
         self.now.close()
         self.now = moment
         for point in self.points:
             self.gdb.ask(f"Z{point}")
+
+    def insert(self, point: str) -> str:
+        """A breakpoint as GDB words it, "1,ffffffff80104000,1"; the answer."""
+        answer = self.gdb.ask(f"Z{point}")
+        if answer == "OK":
+            self.points.add(point)
+        return answer
+
+    def remove(self, point: str) -> str:
+        """Takes it away again."""
+        self.points.discard(point)
+        return self.gdb.ask(f"z{point}")
 
     # ---- forwards ----
 
@@ -406,10 +422,9 @@ class Server:
             return line.back_to_breakpoint()
         if kind in ("P", "G", "M", "X"):
             return FIXED
-        answer = line.gdb.ask(request)
-        if kind in ("Z", "z") and answer == "OK":
-            (line.points.add if kind == "Z" else line.points.discard)(request[1:])
-        return answer
+        if kind in ("Z", "z"):
+            return (line.insert if kind == "Z" else line.remove)(request[1:])
+        return line.gdb.ask(request)
 
     def _ours(self, question: str, *words: str) -> str:
         """What kernel/rewind.py asks. The moment that `arm` names is where the

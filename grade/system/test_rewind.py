@@ -1,0 +1,204 @@
+"""A recorded run is the same in both directions, as GDB shows it. The walk in
+docs/rewind.md, back to the instruction that broke a register, is run with the other
+transcripts."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from typing import Iterator
+
+import pytest
+
+from harness import deadlines, make
+from harness.gdb_session import rewind
+from harness.qemu import TREE
+from harness.symbols import Symbols
+from harness.timeline import BEGIN, STOPPED, Recording, Timeline, recording
+
+STEPS = 6
+# A call of /bin/regs with a pattern in every register.
+TO_A_CALL = ["break-user regs registers_call", "continue", "delete", "next-syscall"]
+
+
+def registers_of(answer: str) -> dict[str, str]:
+    """`info registers`, by name; RIP without the function's name."""
+    rows = re.findall(r"^(\w+) +(0x[0-9a-f]+)", answer, re.MULTILINE)
+    return dict(rows)
+
+
+def there_and_back(steps: int) -> None:
+    """Steps into a call and out again, in GDB; every register at each step of the
+    way back is what it was on the way there."""
+    session = rewind("/bin/regs 7", [
+        *TO_A_CALL, "info registers",
+        *["stepi", "info registers"] * steps,
+        *["reverse-stepi", "info registers"] * steps])
+    states = [registers_of(session[len(TO_A_CALL) + 2 * i])
+              for i in range(2 * steps + 1)]
+    there, back = states[:steps + 1], states[steps:][::-1]
+    assert len({state["rip"] for state in there}) == steps + 1, session
+    assert all(len(state) > 30 for state in states), session
+    assert there == back, session
+
+
+def test_backwards_has_the_registers_of_forwards() -> None:
+    there_and_back(STEPS)
+
+
+@pytest.mark.long
+def test_backwards_thirty_times_ten_of_them_on_a_busy_machine() -> None:
+    """No hang and no difference; a hang would end in GDB's deadline."""
+    for run in range(30):
+        hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"])
+                for _ in range((os.cpu_count() or 1) if run >= 20 else 0)]
+        try:
+            there_and_back(4 * STEPS)
+        finally:
+            for hog in hogs:
+                hog.kill()
+                hog.wait()
+
+
+@pytest.fixture(scope="module")
+def walk() -> dict[str, str]:
+    """One walk with GDB's own commands: each command, numbered where it is typed
+    again, with its answer."""
+    commands = [
+        *TO_A_CALL, "tbreak sys_getpid", "continue 1", "reverse-finish", "next",
+        "reverse-next", "reverse-step", "msr", "break syscall_entry", "reverse-continue 1",
+        "delete 3", "moment 0", "reverse-stepi", "continue 2", "reverse-stepi 1",
+        "set var $rax = 5", "set var per_cpu.user_rsp = 5", "console",
+        "last-write", "last-write $al", "last-write 5", "moment soon"]
+    session = rewind("/bin/regs 7", commands)
+    return dict(zip(commands, session.answers))
+
+
+def test_reverse_finish_goes_to_the_call(walk: dict[str, str]) -> None:
+    assert "Temporary breakpoint 2, sys_getpid" in walk["continue 1"]
+    assert re.search(r"syscall_handler \(nr=39,.*calls\[nr\]\(a1",
+                     walk["reverse-finish"], re.DOTALL), walk["reverse-finish"]
+
+
+def test_reverse_next_goes_over_a_call(walk: dict[str, str]) -> None:
+    assert "get_syscall_frame();" in walk["next"]
+    assert "calls[nr](a1" in walk["reverse-next"]
+
+
+def test_reverse_step_goes_to_the_line_before(walk: dict[str, str]) -> None:
+    assert "nr < CALLS" in walk["reverse-step"]
+
+
+def test_reverse_continue_goes_to_the_breakpoint_before(walk: dict[str, str]) -> None:
+    assert re.search(r"Breakpoint 3, syscall_entry \(\) at kernel/syscall_entry.c",
+                     walk["reverse-continue 1"])
+
+
+def test_the_recording_has_a_beginning_and_an_end(walk: dict[str, str]) -> None:
+    assert "moment 0: 0xfff0" in walk["moment 0"]
+    assert "No more reverse-execution history" in walk["reverse-stepi"]
+    assert "No more reverse-execution history" in walk["continue 2"]
+    assert "outl" in walk["continue 2"]  # to the port that ends QEMU
+    assert "machine_exit" in walk["reverse-stepi 1"] or (
+        "outl" in walk["reverse-stepi 1"])
+
+
+def test_msrs_are_read_without_changing_the_recording(walk: dict[str, str]) -> None:
+    assert re.search(r"STAR +0x0023000800000000", walk["msr"])
+
+
+def test_what_has_happened_is_not_changed(walk: dict[str, str]) -> None:
+    assert "cannot be changed" in walk["set var $rax = 5"]
+    assert "Cannot access memory" in walk["set var per_cpu.user_rsp = 5"] or (
+        "cannot be changed" in walk["set var per_cpu.user_rsp = 5"])
+
+
+def test_the_console_is_as_it_was(walk: dict[str, str]) -> None:
+    assert "regs: exit status 0" in walk["console"]
+
+
+@pytest.mark.parametrize("command, sentence", [
+    ("last-write", "last-write: of what?"),
+    ("last-write $al", "neither a whole register"),
+    ("last-write 5", "neither a whole register"),
+    ("moment soon", "moment: which?")])
+def test_a_command_says_what_is_wrong(walk: dict[str, str], command: str,
+                                      sentence: str) -> None:
+    assert sentence in walk[command] and "Traceback" not in walk[command]
+
+
+# ---- last-write --------------------------------------------------------------
+
+def test_last_write_stops_before_the_instruction_that_wrote(kernel: Symbols) -> None:
+    """The word by the stub's scratch store, the register by its pop."""
+    session = rewind("/bin/regs 7", [
+        *TO_A_CALL, "tbreak *$rcx", "continue",
+        "last-write $r10", "stepi", "print/x $r10",
+        "last-write per_cpu.user_rsp", "print/x $rsp", "stepi",
+        "print/x per_cpu.user_rsp"])
+    register, _, r10, memory, rsp, _, word = session.answers[len(TO_A_CALL) + 2:]
+    assert "pop %r10" in register and r10.split()[-1] in register, session
+    assert "mov %rsp,%gs:0x8" in memory, session
+    assert rsp.split()[-1] == word.split()[-1], session
+
+
+# ---- the recording itself ----------------------------------------------------
+
+@pytest.fixture(scope="module")
+def recorded() -> Iterator[Recording]:
+    with recording("/bin/hello") as made:
+        yield made
+
+
+def registers_at(made: Recording, *counts: int) -> list[dict[str, int]]:
+    with Timeline(made) as timeline:
+        seen = []
+        for count in counts:
+            timeline.goto(count)
+            assert timeline.count() == count
+            seen.append(timeline.gdb.registers())
+        return seen
+
+
+def test_a_moment_is_the_same_in_every_replay_and_recording(
+        recorded: Recording) -> None:
+    first, other, again = registers_at(recorded, 90_000, 5, 90_000)
+    assert first == again != other
+    with recording("/bin/hello") as another:
+        assert registers_at(another, 90_000) == [first]
+
+
+def test_a_watchpoint_backwards_stops_before_the_write(recorded: Recording,
+                                                       kernel: Symbols) -> None:
+    slot = kernel.address("per_cpu") + kernel.offset_of("per_cpu_data", "user_rsp")
+    handler = f"1,{kernel.address('syscall_handler'):x},1"
+    with Timeline(recorded) as timeline:
+        timeline.insert(handler)
+        assert timeline.cont(lambda: False).startswith("T05")
+        timeline.remove(handler)
+        timeline.insert(f"2,{slot:x},8")
+        assert "watch" in timeline.back_to_breakpoint()
+        assert timeline.gdb.register("rip") in kernel.range("syscall_entry")
+        before = timeline.gdb.read_u64(slot)
+        timeline.step()
+        assert timeline.gdb.read_u64(slot) != before
+
+
+def test_before_the_first_instruction_is_nothing(recorded: Recording) -> None:
+    with Timeline(recorded) as timeline:
+        assert timeline.step_back() == BEGIN
+        assert timeline.step() == STOPPED and timeline.count() == 1
+        assert timeline.back_to_breakpoint() == BEGIN and timeline.count() == 0
+
+
+def test_make_rewind_records_then_opens_gdb() -> None:
+    done = subprocess.run(
+        ["make", "-s", "rewind", "PROG=hello"], cwd=TREE, text=True,
+        input="next-syscall\nreverse-stepi\nhelp rewind\nquit\n", capture_output=True,
+        env=make.environment(), timeout=deadlines.HOST)
+    assert done.returncode == 0, done
+    text = done.stdout
+    assert "hello: exit status 0" in text and "hello[1] calls getpid" in text, done
+    assert 'asm volatile("syscall"' in text and "last-write" in text, done
