@@ -8,6 +8,8 @@ harness/processes.py), never by what the kernel prints.
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import struct
 import time
 from typing import NoReturn, Optional
@@ -82,6 +84,8 @@ def need_two(lab: Lab) -> None:
         lab.needs("a parent that finds its child's number in RAX")
     if fork.parent and fork.parent["gs_base"] == lab.kernel.address("per_cpu"):
         lab.needs("a parent that comes back with the user's GS")
+    if fork.queued > 1:
+        lab.needs("a child that stands in the CPU's queue once")
     if fork.child.kernel_rsp != fork.child.process.kstack or any(
             other.kstack == fork.child.process.kstack for other in fork.others):
         lab.needs("a child with a kernel stack of its own")
@@ -196,6 +200,11 @@ def test_fork_makes_one_process_whose_parent_is_the_caller(lab: Lab) -> None:
               "called proc_ready for it, so it never runs",
               expected="PROC_RUNNABLE", found="PROC_NEW", where=fork_place(lab),
               gdb="ps")
+    if fork.queued > 1:
+        wrong(f"Process {child.pid} stands in the CPU's queue twice when fork returns: "
+              "proc_ready was called for it more than once, and it would have turns "
+              "after its end",
+              expected="once", found="twice", where=fork_place(lab), gdb="ps")
 
 
 @points(5)
@@ -206,10 +215,17 @@ def test_the_child_arrives_in_ring_3(lab: Lab) -> None:
     fork = nth_fork(lab)
     arrival = fork.child
     if arrival is None:
-        story = forks_of(lab)
-        raise story.verdict or Verdict(
-            "The child never ran: the program ended without a turn for it",
-            where=fork_place(lab), gdb="ps")
+        verdict = forks_of(lab).verdict
+        if verdict:
+            above = re.search(r"write to 0x(\w+), not mapped.*guard page", verdict.cause)
+            if above and int(above[1], 16) % 4096 < 256:
+                verdict = dataclasses.replace(verdict, cause=(
+                    f"fork wrote to 0x{above[1]}, just above the top of a kernel stack: "
+                    "child->kstack is where the stack ends, and the frame lies below "
+                    f"it. {verdict.cause}"))
+            raise verdict
+        wrong("The child never ran: the program ended without a turn for it",
+              where=fork_place(lab), gdb="ps")
     where = fork_place(lab)
     if arrival.lost:
         wrong("On its way from its first switch_to to user code the child was "

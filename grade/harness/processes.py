@@ -74,6 +74,9 @@ class Table:
                                  "channel", "vm")}
         self._head = max(self._at.values()) + 8
         self._slots = kernel.object_size("proc_table") // self._size
+        self._first = (kernel.address("per_cpu")
+                       + kernel.offset_of("per_cpu_data", "first"))
+        self._next = kernel.offset_of("proc", "next")
         self._current = (kernel.address("per_cpu")
                          + kernel.offset_of("per_cpu_data", "current"))
 
@@ -113,6 +116,16 @@ class Table:
                 continue
             empty = 0
             found.append(process)
+        return found
+
+    def queue(self) -> list[int]:
+        """The addresses of the processes in the CPU's queue, in their order. One
+        that stands there twice makes it a ring, and ends the list."""
+        address = self._gdb.read_u64(self._first)
+        found: list[int] = []
+        while address and found.count(address) < 2 and len(found) <= self._slots:
+            found.append(address)
+            address = self._gdb.read_u64(address + self._next)
         return found
 
 
@@ -463,6 +476,7 @@ class Fork:
     child          how the child came to ring 3; None if it never ran.
     others, made   the processes there were before, and those that are new when
                    the parent is back.
+    queued         how often the child stands in the CPU's queue then.
     kstack_is_top  whether the child's kstack lies between a page of a stack and
                    a page that is not mapped.
     pml4s          the parent's and the child's top tables, entry by entry.
@@ -480,6 +494,7 @@ class Fork:
     parent: Optional[dict[str, int]] = None
     child: Optional[Arrival] = None
     made: list[Process] = dataclasses.field(default_factory=list)
+    queued: int = 0
     kstack_is_top: bool = False
     pml4s: Optional[tuple[tuple[int, ...], tuple[int, ...]]] = None
     unprotected: Optional[tuple[int, int]] = None
@@ -607,6 +622,7 @@ class _Recorder:
         if not fork.made or fork.made[0].state == "ZOMBIE":
             return
         child = fork.made[0]
+        fork.queued = self.table.queue().count(child.address)
         fork.kstack_is_top = (child.kstack % 16 == 0
                               and self.gdb.is_mapped(child.kstack - 8)
                               and not self.gdb.is_mapped(child.kstack))
