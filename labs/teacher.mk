@@ -3,7 +3,7 @@
 TESTS ?= grade/system# what make check runs, and make stress
 CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
 
-.PHONY: stress known-wrong labs release batch staircase steps
+.PHONY: stress known-wrong labs release batch staircase steps figures
 
 stress: all build/tools-check ## the long tests: millions of random calls
 	@$(PYTHON) -m pytest -n $(JOBS) --long $(TESTS)
@@ -26,3 +26,6 @@ staircase: all build/tools-check ## grade the trees with 0 to 5 labs solved (LAB
 
 steps: all build/tools-check ## type each solution in steps, and grade each step (LAB=3 one)
 	@$(PYTHON) labs/steps.py --jobs $(JOBS) $(LAB)
+
+figures: ## draw the figures of the handouts and of the book
+	@$(PYTHON) labs/figures/draw.py
