@@ -3,7 +3,7 @@
 TESTS ?= grade/system# what make check runs, and make stress
 CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
 
-.PHONY: stress known-wrong labs release batch staircase steps figures
+.PHONY: stress known-wrong labs release batch staircase steps figures book
 
 stress: all build/tools-check ## the long tests: millions of random calls
 	@$(PYTHON) -m pytest -n $(JOBS) --long $(TESTS)
@@ -29,3 +29,6 @@ steps: all build/tools-check ## type each solution in steps, and grade each step
 
 figures: ## draw the figures of the handouts and of the book
 	@$(PYTHON) labs/figures/draw.py
+
+book: all build/tools-book ## make the book: build/book/html/index.html
+	@$(PYTHON) docs/book.py
