@@ -1,0 +1,46 @@
+"""The challenges can be won, and are not won by doing nothing: `make challenge` on
+a tree with the teacher's solution, labs/challenges/N.patch, and on one without."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness import deadlines, make
+from harness.gdb_session import copy_tree
+from harness.qemu import TREE
+
+SOLUTIONS = sorted((TREE / "labs/challenges").glob("*.patch"))
+
+
+def challenge(tree: Path, lab: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["make", "challenge", f"LAB={lab}"], cwd=tree, capture_output=True, text=True,
+        env={**make.environment(), "PYTEST_ADDOPTS": " ".join(options)},
+        timeout=deadlines.HOST)
+
+
+def test_every_challenge_has_a_solution() -> None:
+    tests = TREE.glob("grade/challenges/test_challenge_*.py")
+    assert {path.stem for path in SOLUTIONS} == {
+        path.stem.rpartition("_")[2] for path in tests}
+
+
+@pytest.mark.parametrize("solution", SOLUTIONS, ids=lambda path: f"lab {path.stem}")
+def test_the_solution_passes(solution: Path, tmp_path: Path) -> None:
+    tree = copy_tree(tmp_path / "tree")
+    subprocess.run(["git", "apply", solution], cwd=tree, check=True,
+                   timeout=deadlines.HOST)
+    done = challenge(tree, solution.stem)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"Challenge {solution.stem}: passed." in done.stdout
+
+
+@pytest.mark.parametrize("solution", SOLUTIONS, ids=lambda path: f"lab {path.stem}")
+def test_a_tree_without_it_does_not(solution: Path, tmp_path: Path) -> None:
+    done = challenge(copy_tree(tmp_path / "tree"), solution.stem, "--maxfail=1")
+    assert done.returncode != 0, done.stdout
+    assert f"Challenge {solution.stem}: not yet." in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
