@@ -39,11 +39,13 @@ import time
 from pathlib import Path
 from typing import Any, Iterator, Optional, Sequence
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "grade"))
+sys.path[:0] = [str(Path(__file__).resolve().parent),
+                str(Path(__file__).resolve().parents[1] / "grade")]
 # pylint: disable=wrong-import-position
 from harness import deadlines, make  # noqa: E402
-from harness.gdb_session import copy_tree, debug, empty_labs, rewind  # noqa: E402
+from harness.gdb_session import copy_tree, debug, rewind  # noqa: E402
 from harness.qemu import TREE, Machine, MachineError  # noqa: E402
+import tree as student_tree  # noqa: E402
 
 PROMPTS = {"console": "$ ", "gdb": "(gdb) ", "threshold": "$ "}
 # Pages that readers are given.
@@ -206,9 +208,9 @@ def _block(path: Path, number: int, kind: str, comment: str, body: list[Line]
 # ---- the trees ---------------------------------------------------------------
 
 def lab_tree(lab: Optional[int], patch: Optional[str] = None) -> Path:
-    """A built tree in which the labs from this one on are empty and to which a
-    patch, a file of this tree, is applied; this tree for neither. Made once for the
-    same sources, whoever asks for it."""
+    """A built tree: a student's, in which the labs from this one on are empty, or
+    this one with a patch, a file of it, applied; this tree for neither. Made once
+    for the same sources, whoever asks for it."""
     if lab is None and patch is None:
         return TREE
     kind = f"lab{lab}" if lab else ""
@@ -222,7 +224,7 @@ def lab_tree(lab: Optional[int], patch: Optional[str] = None) -> Path:
             shutil.rmtree(tree, ignore_errors=True)
             copy_tree(tree)
             if lab:
-                empty_labs(tree, lab)
+                _make_students(tree, lab)
             if patch:
                 subprocess.run(["patch", "-s", "-p1", "-N", "--no-backup-if-mismatch",
                                 "-i", str(TREE / patch)], cwd=tree, check=True,
@@ -232,20 +234,33 @@ def lab_tree(lab: Optional[int], patch: Optional[str] = None) -> Path:
                            timeout=deadlines.HOST)
         done.touch()
         for other in BUILT.glob(f"{kind}-*"):
-            if time.time() - (other / "build/is-built").stat().st_mtime > 3600:
+            used = other / "build/is-built"
+            if not used.exists() or time.time() - used.stat().st_mtime > 3600:
                 shutil.rmtree(other, ignore_errors=True)
     return tree
 
 
+def _make_students(place: Path, lab: int) -> None:
+    """Makes a copy of this tree what a student has. What is the same keeps its
+    time, so that it is not built again."""
+    whole = student_tree.solved()
+    wanted = student_tree.student_tree(whole, lab)
+    for name in whole.keys() - wanted.keys():
+        (place / name).unlink(missing_ok=True)
+    changed = {name: file for name, file in wanted.items()
+               if name not in whole or whole[name] != file}
+    student_tree.write(changed, place)
+
+
 def _digest() -> str:
-    """Names the sources of this tree."""
+    """Names the sources of this tree, but for the pages."""
     names = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=TREE, check=True, capture_output=True, timeout=deadlines.HOST).stdout
     digest = hashlib.sha256()
     for name in sorted(names.split(b"\0")):
         path = TREE / name.decode()
-        if name and path.is_file():
+        if path.is_file() and path.suffix not in (".md", ".svg"):
             digest.update(name + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 

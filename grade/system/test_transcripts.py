@@ -42,6 +42,23 @@ def test_only_what_needs_the_world_is_not_run() -> None:
             f"{block.place}: not run ({block.not_run}), but a test could run it")
 
 
+TESTS_OF = {lab: re.findall(r"^def test_(\w+)", next(
+    (TREE / "grade").glob(f"test_{lab}_*.py")).read_text(), re.MULTILINE)
+    for lab in range(1, 6)}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=transcripts.shown)
+def test_a_check_in_the_text_names_tests_that_there_are(path: Path) -> None:
+    """`make grade LAB=3 TEST=word`, and `TEST=word` alone in the handout of a lab."""
+    handout = re.match(r"(\d)-", path.name)
+    for line in re.findall(r"`([^`]*\bTEST=[^`]*)`", path.read_text()):
+        lab = re.search(r"LAB=(\d)", line) or handout
+        word = re.search(r"TEST='?(\w+)", line)
+        assert lab and (not word or any(
+            word[1] in name for name in TESTS_OF[int(lab[1])])), (
+            f"{transcripts.shown(path)}: {line}")
+
+
 # ---- the tool itself ---------------------------------------------------------
 
 def page(tmp_path: Path, text: str) -> transcripts.Page:
