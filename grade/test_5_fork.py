@@ -16,6 +16,7 @@ from typing import NoReturn, Optional
 
 import pytest
 
+from harness import stress
 from harness.gdb_remote import MachineGone
 from harness.grading import Lab, Verdict, hint, points, wrong
 from harness.processes import (
@@ -524,6 +525,31 @@ def test_no_flag_of_the_users_is_set_while_the_child_is_in_ring_0(lab: Lab) -> N
                   expected="RFLAGS with DF, TF, NT and AC 0", found=flags,
                   where=lab.kernel.line_at(rip), gdb="break syscall_exit")
     child_of(lab)
+
+
+@points(2)
+@hint("A child leaves the kernel as every call does. Wherever an interrupt can come "
+      "in ring 0, RSP must be in the kernel stack and GS the kernel's")
+def test_interrupts_anywhere_find_the_stack_and_gs_of_the_process_that_forks(
+    lab: Lab
+) -> None:
+    need_two(lab)
+    for number, fork in enumerate(forks_of(lab).forks):
+        if fork.child and fork.child.open:
+            rip, what = fork.child.open
+            wrong(f"On the way to ring 3 ({FORKS[number]}) the child has interrupts on "
+                  f"(IF is 1) at {lab.kernel.name_at(rip)}, where {what} already is the "
+                  f"user's: an interrupt there would run in ring 0 on the user's {what}",
+                  expected="IF 0", found="IF 1", where=lab.kernel.line_at(rip),
+                  gdb="break switch_to")
+    program = stress.Program(lab, "/bin/fork_limits many 1000000")
+    for seen in stress.interrupts(program, 60):
+        fault = stress.fault_of(program, seen)
+        if fault:
+            wrong(f"While a program forks again and again, {fault}",
+                  expected="ring 0 on the process's kernel stack and the kernel's GS",
+                  found=f"RSP {seen.rsp:#x}, GS base {seen.gs_base:#x}",
+                  where=lab.kernel.line_at(seen.rip) or fork_place(lab), gdb="percpu")
 
 
 @points(2)

@@ -32,6 +32,9 @@ USERS_FLAGS = {TF: "TF", DF: "DF", NT: "NT", AC: "AC"}
 VECTORS = {0: "#DE", 1: "#DB", 3: "#BP", 6: "#UD", 8: "#DF", 10: "#TS", 11: "#NP",
            12: "#SS", 13: "#GP", 14: "#PF", 17: "#AC"}
 
+KSTACK_BYTES = 8192
+STI = b"\xfb"  # holds interrupts off for one more instruction
+
 # How long a machine may run between two stops of a test, in seconds: what the
 # probes here do takes milliseconds.
 PATIENCE: float = 2 * deadlines.SCALE
@@ -149,6 +152,8 @@ class Arrival:
     registers  there, or where it was lost.
     dirty      the first place in ring 0 where a flag of the user's was in
                force: (address, flags).
+    open       the first place in ring 0 where an interrupt could have come upon
+               the user's RSP or GS: (address, what of the two it was).
     lost       why it did not arrive, as the second half of a sentence.
     """
 
@@ -157,6 +162,7 @@ class Arrival:
     kernel_rsp: int = 0
     rsp0: int = 0
     dirty: Optional[tuple[int, int]] = None
+    open: Optional[tuple[int, str]] = None
     lost: Optional[str] = None
     lost_at: int = 0
 
@@ -240,7 +246,7 @@ class Run:
         arrival = Arrival(self.table.current(), {})
         handler, panic = kernel.address("trap_handler"), kernel.address("panic")
         self._stopped_at = None
-        last = 0
+        last = gdb.register("rip")
         for _ in range(LONGEST_WAY):
             try:
                 gdb.step()
@@ -274,6 +280,12 @@ class Run:
             flags = registers["eflags"]
             if arrival.dirty is None and any(flags & bit for bit in USERS_FLAGS):
                 arrival.dirty = (rip, flags)
+            if flags & IF and arrival.open is None and gdb.read(last, 1) != STI:
+                top, block = arrival.process.kstack, kernel.address("per_cpu")
+                if not top - KSTACK_BYTES <= registers["rsp"] <= top:
+                    arrival.open = rip, "RSP"
+                elif registers["gs_base"] != block:
+                    arrival.open = rip, "GS"
             last = rip
         arrival.lost = (f"{LONGEST_WAY} instructions later it was still in ring 0, "
                         f"in {kernel.name_at(last)}")

@@ -10,9 +10,12 @@ place is hit in its turn, and the same image is hit at the same places again.
 from __future__ import annotations
 
 import dataclasses
-from typing import Iterator, Optional
+from typing import TYPE_CHECKING, Iterator, Optional, Union
 
 from .entry import KSTACK_BYTES, Caller
+
+if TYPE_CHECKING:
+    from .grading import Lab
 
 # One guest instruction takes 8 ns of the guest's time; the host's is not asked.
 ICOUNT = "shift=3,sleep=off"
@@ -21,6 +24,7 @@ FAST_TIMER = "hz=20000"
 
 KERNEL_HALF = 1 << 63
 VECTOR_DF = 8
+VECTOR_IRQ = 0x20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Interrupt:
 
     rip, cs, rsp, rflags   of what was interrupted.
     gs_base                at trap_handler, where it has to be the kernel's.
+    frame                  where all this was saved.
     kernel_rsp             top of the current process's kernel stack.
     idle                   whether the idle process was running.
     """
@@ -39,6 +44,7 @@ class Interrupt:
     rsp: int
     rflags: int
     gs_base: int
+    frame: int
     kernel_rsp: int
     idle: bool
 
@@ -47,7 +53,24 @@ class Interrupt:
         return self.cs & 3 == 3
 
 
-def interrupts(caller: Caller, count: int) -> Iterator[Interrupt]:
+class Program:
+    """A probe that is left to itself under the fast timer."""
+
+    def __init__(self, lab: Lab, command: str) -> None:
+        self.kernel = lab.kernel
+        self.per_cpu = lab.kernel.address("per_cpu")
+        self.gdb = lab.machine(command, gdb=True, stopped=True, icount=ICOUNT,
+                               append=FAST_TIMER).gdb()
+
+    def run_to(self, place: int) -> int:
+        """Runs until this instruction is next, and not where it is now."""
+        if self.gdb.register("rip") == place:
+            self.gdb.step()
+        self.gdb.run_to(place)
+        return place
+
+
+def interrupts(caller: Union[Caller, Program], count: int) -> Iterator[Interrupt]:
     """The next `count` interrupts of a machine that runs. What the program does
     meanwhile is the caller's business; it must not end."""
     kernel, gdb = caller.kernel, caller.gdb
@@ -66,12 +89,13 @@ def interrupts(caller: Caller, count: int) -> Iterator[Interrupt]:
         running = block[current - caller.per_cpu:]
         yield Interrupt(
             gs_base=registers["gs_base"],
+            frame=registers["rdi"],
             kernel_rsp=int.from_bytes(block[:8], "little"),
             idle=running[:8] == running[8:16],
             **words)
 
 
-def fault_of(caller: Caller, seen: Interrupt) -> Optional[str]:
+def fault_of(caller: Union[Caller, Program], seen: Interrupt) -> Optional[str]:
     """What is wrong with the state that an interrupt found; None if nothing:
     ring 0 implies the kernel's stack and the kernel's GS."""
     place = caller.kernel.line_at(seen.rip) or caller.kernel.name_at(seen.rip)
@@ -79,6 +103,11 @@ def fault_of(caller: Caller, seen: Interrupt) -> Optional[str]:
         if seen.gs_base != caller.per_cpu:
             return (f"trap_handler runs with GS base {seen.gs_base:#x} after an "
                     "interrupt of ring 3: the interrupt's entry did not swapgs")
+        if seen.vector >= VECTOR_IRQ and not (
+                seen.kernel_rsp - KSTACK_BYTES <= seen.frame < seen.kernel_rsp):
+            return (f"an interrupt of ring 3 pushed its frame at {seen.frame:#x}, which "
+                    "is not in the current process's kernel stack: TSS.rsp0 is "
+                    "another one's")
         return None
     if seen.vector == VECTOR_DF:
         return (f"an interrupt in ring 0 at {place} found no stack to push its "
