@@ -127,7 +127,7 @@ def copy_tree(place: Path, tree: Path = TREE) -> Path:
 
 def empty_labs(tree: Path, first: int) -> None:
     """Takes the solutions of a lab and of those after it out of a tree."""
-    region = re.compile(rf"(/\* LAB [{first}-5]:.*?\*/\n).*?(\n[ \t]*/\* END LAB )",
+    region = re.compile(rf"(/\* LAB [{first}-9]:.*?\*/\n).*?(\n[ \t]*/\* END LAB )",
                         re.DOTALL)
     for path in sorted((tree / "kernel").glob("*.[chS]")):
         text = path.read_text()
