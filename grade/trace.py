@@ -101,7 +101,9 @@ def main() -> int:
         return 1
     write(trace, options.output)
     report(trace, options.output, time.monotonic() - start)
-    return 0
+    if "problem" in trace:
+        print(f"trace: {trace['problem']}", file=sys.stderr)
+    return int("problem" in trace)
 
 
 if __name__ == "__main__":

@@ -77,11 +77,18 @@ class Symbols:
     def function_at(self, address: int) -> Optional[str]:
         """The function an address is in, by the functions' sizes; a label in it
         is not another function. Where none has that size, the symbol before."""
-        for name, start, size in self.sized():
-            if start <= address < start + size and (start, name) in self.functions:
+        for start, end, name in self._extents:
+            if start <= address < end:
                 return name
         name = self.name_at(address)
         return None if name.startswith("0x") else name.partition("+")[0]
+
+    @functools.cached_property
+    def _extents(self) -> list[tuple[int, int, str]]:
+        """From where to where each function of a size is."""
+        known = set(self.functions)
+        return [(start, start + size, name) for name, start, size in self.sized()
+                if (start, name) in known]
 
     def line_at(self, address: int) -> Optional[str]:
         """`kernel/gdt.c:41`, or None where there is no line information."""

@@ -27,7 +27,7 @@ from .entry import ARGUMENTS, GENERAL, HAS_ERROR_CODE, VECTOR_NAMES, Registers
 from .gdb_remote import Gdb, GdbError, GdbTimeout, MachineGone
 from .processes import Process, Table
 from .prove import Code, whole
-from .qemu import TREE, Machine, Result, tail
+from .qemu import STATUS_FAULT, TREE, Machine, Result, tail
 from .symbols import Symbols
 from .timeline import MSRS, recording
 
@@ -50,6 +50,8 @@ WORDS_OF_STACK = 32  # how many words of a stack's top a section begins with
 LIMIT = 5000  # instructions of one section
 DEPTH = 2  # how deep the handler's lines are followed: it, and the call's function
 RECORDED_SECONDS = deadlines.TRACE / 6  # then a program is taken to wait for input
+# The vectors for which CR2 may have the address: #DF, when a #PF led to it, and #PF.
+HAVE_ADDRESS = {8, 14}
 BODIES = ("lines", "none", "all")
 
 # Where a process leaves a call without returning from it, and where the kernel
@@ -61,12 +63,23 @@ class TraceError(Exception):
     """Why there is no trace, in a sentence."""
 
 
+class NoSuchCall(Exception):
+    """The call that is to be recorded was not made; how many were."""
+
+
 class Ended(Exception):
     """The section ends here, for a reason other than its own end."""
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
         self.kind, self.text = kind, text
+
+
+def end_of(result: Result) -> str:
+    """How a run ended and what it said last, in a sentence."""
+    lines = result.console.strip().splitlines()
+    return f"{result.outcome}." + (
+        f' The console\'s last line: "{lines[-1]}"' if lines else "")
 
 
 def hexa(value: int) -> str:
@@ -335,9 +348,10 @@ class Stepper:
     def step(self, section: Section, before: Registers,
              join: bool = False) -> Registers:
         """Runs one instruction: a step of its own, or part of the last one."""
-        if section.stepped == self.limit:
-            raise Ended("limit", f"The trace ends after {self.limit} instructions "
-                        "(LIMIT=).")
+        # The kernel's start is always shown.
+        limit = self.limit if "pid" in section.about else LIMIT
+        if section.stepped == limit:
+            raise Ended("limit", f"The trace ends after {limit} instructions (LIMIT=).")
         section.stepped += 1
         rip = before["rip"]
         self.note(rip)
@@ -363,9 +377,9 @@ class Stepper:
             self._event_after(event, after)
             record.setdefault("events", []).append(event)
         self._set(record, after)
+        self.note(after["rip"])
         if "exception" in record:
             raise Ended("exception", record["exception"]["text"])
-        self.note(after["rip"])
         return after
 
     def step_over(self, section: Section, before: Registers, target: int,
@@ -380,13 +394,14 @@ class Stepper:
         on_stack = 0 <= top - rsp <= KSTACK_BYTES
         was = self.gdb.read(rsp, top - rsp) if on_stack else b""
         record = self._new_step(section, before)
-        record["over"] = name
+        base, record["over"] = self._base, name
         count, switched = self._count(), []
         places = {back: lambda: self.gdb.register("rsp") == rsp,
                   **self._ends(process), **others()}
         switch = self.kernel.address("switch_to")
         places[switch] = lambda: bool(switched.append(True))
         self.run_to(places)
+        self._base = base  # a child may have been recorded meanwhile
         rip = self.gdb.register("rip")
         if rip == self.kernel.address(PANICS):
             raise Ended("panic", f"The kernel gives up in {name}.")
@@ -471,7 +486,7 @@ class Stepper:
         name = VECTOR_NAMES[vector] if vector < len(VECTOR_NAMES) else str(vector)
         rip = self.gdb.read_u64(at)
         text = name + (f"({error:#x})" if error is not None else "")
-        if vector == 14:
+        if vector in HAVE_ADDRESS:
             text += f" for address {after['cr2']:#x}"
         text += f" at {self.kernel.name_at(rip) if rip >= USER_END else hexa(rip)}"
         place = self.kernel.line_at(rip) if rip >= USER_END else None
@@ -479,7 +494,8 @@ class Stepper:
         record["exception"] = {
             "vector": vector, "name": name, "at": hexa(rip), "text": text,
             **({"error": hexa(error)} if error is not None else {}),
-            **({"cr2": hexa(after["cr2"])} if vector == 14 else {})}
+            **({"cr2": hexa(after["cr2"])} if vector in HAVE_ADDRESS
+               else {})}
 
     # ---- what tables and model-specific registers are told ----
 
@@ -593,14 +609,22 @@ class Recorder:
         self.names = {number: name.lower() for name, number in constants(
             tree, "syscall.h", "SYS_").items()}
         self.found: Optional[Found] = None
+        self.problem: Optional[str] = None
 
     def record(self) -> dict[str, Any]:
-        """The trace; TraceError where no such call is made."""
+        """The trace; TraceError where no such call is made. Of a kernel that died
+        before it, a trace up to there, and `problem` says so."""
         with recording(self.init, RECORDED_SECONDS, **self.options) as recorded:
             if not recorded.result.console:
                 raise TraceError(recorded.result.report)
             with recorded.replay() as machine:
-                self.found = self._find(machine, recorded.result)
+                try:
+                    self.found = self._find(machine)
+                except NoSuchCall as error:
+                    self.problem = f"{error}; then {end_of(recorded.result)}"
+                    if recorded.result.stopped or recorded.result.status is not None \
+                            and recorded.result.status < STATUS_FAULT:
+                        raise TraceError(self.problem) from None
             with recorded.replay() as machine:
                 stepper = Stepper(machine, self.kernel, self.tree, self.limit)
                 result = self._follow(stepper, self.found)
@@ -608,7 +632,7 @@ class Recorder:
 
     # ---- which call ----
 
-    def _find(self, machine: Machine, result: Result) -> Found:
+    def _find(self, machine: Machine) -> Found:
         """The call among all that are made, by a replay of its own."""
         entry = self.kernel.address("syscall_entry")
         entries = matches = 0
@@ -621,12 +645,8 @@ class Recorder:
                 matches += self.number in (None, gdb.register("rax"))
         except (MachineGone, GdbTimeout):
             what = "" if self.number is None else f"{self._name(self.number)} "
-            lines = result.console.strip().splitlines()
-            raise TraceError(
-                f"{self.init} made {matches} {what}call{'s' * (matches != 1)}, "
-                f"{entries} of any kind; then {result.outcome}."
-                + (f' The console\'s last line: "{lines[-1]}"' if lines else "")
-            ) from None
+            raise NoSuchCall(f"{self.init} made {matches} {what}call"
+                             f"{'s' * (matches != 1)}, {entries} of any kind") from None
         process, registers = stepper.table.current(), gdb.registers()
         # Asking for these disturbs the replay, which has served now.
         scratch = self.kernel.address("main")
@@ -641,14 +661,15 @@ class Recorder:
 
     # ---- following it ----
 
-    def _follow(self, stepper: Stepper, found: Found) -> dict[str, Any]:
-        gdb, kernel = stepper.gdb, self.kernel
+    def _follow(self, stepper: Stepper, found: Optional[Found]) -> dict[str, Any]:
         for name, id, title in (
                 ("gdt_init", "gdt", "The GDT and the TSS are made and loaded"),
                 ("init_syscall", "msr", "SYSCALL is turned on")):
-            stepper.run_to({kernel.address(name): lambda: True})
+            stepper.run_to({self.kernel.address(name): lambda: True})
             if not self._room(stepper, id, title):
                 return {}
+        if found is None:
+            return {}
         self._to_syscall(stepper, found)
         process = stepper.table.current()
         section = stepper.begin(
@@ -804,7 +825,7 @@ class Recorder:
 
     # ---- the whole ----
 
-    def _trace(self, stepper: Stepper, found: Found,
+    def _trace(self, stepper: Stepper, found: Optional[Found],
                result: dict[str, Any]) -> dict[str, Any]:
         fields = constants(self.tree, "syscall_entry.h", "FRAME_")
         size = fields.pop("SIZE")
@@ -812,13 +833,10 @@ class Recorder:
         return {
             "schema": SCHEMA,
             "program": self.init,
-            "call": {"number": found.number, "name": self._name(found.number),
-                     "count": self.count, "pid": found.pid,
-                     "process": found.process,
-                     "arguments": list(map(hexa, found.arguments)), **result},
+            **self._call_made(found, result),
             "body": self.body,
             "registers": list(shown({name: 0 for name in RECORDED})),
-            "msrs": found.msrs,
+            "msrs": found.msrs if found else {},
             "frame": {"size": size, "fields": [
                 {"name": name.lower(), "offset": offset}
                 for name, offset in sorted(fields.items(), key=lambda f: f[1])]},
@@ -829,6 +847,15 @@ class Recorder:
             "code": stepper.code,
             "sections": [section.as_dict() for section in stepper.sections],
         }
+
+    def _call_made(self, found: Optional[Found],
+                   result: dict[str, Any]) -> dict[str, Any]:
+        if found is None:
+            return {"problem": self.problem}
+        return {"call": {
+            "number": found.number, "name": self._name(found.number),
+            "count": self.count, "pid": found.pid, "process": found.process,
+            "arguments": list(map(hexa, found.arguments)), **result}}
 
     def _symbols(self, stepper: Stepper) -> list[dict[str, Any]]:
         """The functions and variables that the trace's numbers point into."""
