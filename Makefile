@@ -89,7 +89,7 @@ rewind: all $(INITRD) build/tools-check ## record PROG, then step it backwards i
 
 # COMPARE=other.json: the page compares the two traces.
 trace: TRACE = $(or $(OUT),build/trace.json)
-trace: all build/tools-check ## record one call of PROG (NR=write COUNT=2 BODY=all)
+trace: all build/tools-grade ## record one call of PROG (NR=write COUNT=2 BODY=all)
 	@$(PYTHON) grade/trace.py '$(PROG)' --number '$(NR)' $(if $(COUNT),--count $(COUNT)) \
 		$(if $(BODY),--body $(BODY)) $(if $(LIMIT),--limit $(LIMIT)) \
 		--output '$(TRACE)'
