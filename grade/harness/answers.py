@@ -31,7 +31,7 @@ FILE = "labs/answers.toml"
 SIZE_LIMIT = 64_000
 # Reading it takes a hundredth of a second; one made to take for ever gets more,
 # in seconds of CPU.
-PATIENCE = 2.0
+PATIENCE = 1.0
 
 MASK = (1 << 64) - 1
 # Which bit of a code descriptor is L (AMD APM vol. 2 section 4.8.1).
