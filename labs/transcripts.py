@@ -42,7 +42,7 @@ from typing import Any, Iterator, Optional, Sequence
 sys.path[:0] = [str(Path(__file__).resolve().parent),
                 str(Path(__file__).resolve().parents[1] / "grade")]
 # pylint: disable=wrong-import-position
-from harness import deadlines, make  # noqa: E402
+from harness import deadlines, make, probes, submission  # noqa: E402
 from harness.gdb_session import copy_tree, debug, rewind  # noqa: E402
 from harness.qemu import TREE, Machine, MachineError  # noqa: E402
 import tree as student_tree  # noqa: E402
@@ -215,10 +215,12 @@ def lab_tree(lab: Optional[int], patch: Optional[str] = None) -> Path:
         return TREE
     kind = f"lab{lab}" if lab else ""
     kind += f"patch-{Path(patch).stem}" if patch else ""
-    BUILT.mkdir(parents=True, exist_ok=True)
     tree = BUILT / f"{kind}-{_digest()}"
-    with (BUILT / f"{kind}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _locked("grader"):
+        # What a make grade would first make in each copy.
+        submission.build(submission.collect(TREE))
+        probes.base_archive()
+    with _locked(kind):
         done = tree / "build/is-built"
         if not done.exists():
             shutil.rmtree(tree, ignore_errors=True)
@@ -238,6 +240,15 @@ def lab_tree(lab: Optional[int], patch: Optional[str] = None) -> Path:
             if not used.exists() or time.time() - used.stat().st_mtime > 3600:
                 shutil.rmtree(other, ignore_errors=True)
     return tree
+
+
+@contextlib.contextmanager
+def _locked(name: str) -> Iterator[None]:
+    """While one process is here, others wait."""
+    BUILT.mkdir(parents=True, exist_ok=True)
+    with (BUILT / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _make_students(place: Path, lab: int) -> None:
@@ -358,20 +369,21 @@ class _Runner:
             return self._shell.console[before:].partition("\n")[2]
 
     def _host(self, line: str) -> str:
-        if self._place is None:
-            self._tree = self._stack.enter_context(_own_copy(self._tree))
-            self._place = self._tree
         words = shlex.split(line, comments=True)
-        if words[:1] == ["cd"]:
-            self._place = (self._place / words[1]).resolve()
-            return ""
         variables = dict(w.partition("=")[::2] for w in words[2:])
         if words[:1] == ["make"] and (words[1:2] in (["gdb"], ["rewind"]) or (
                 words[1:2] == ["qemu"] and "PROG" not in variables)):
             # What is typed next is typed into this machine.
             self._recorded = words[1] == "rewind"
             self._choices = {name.lower(): v for name, v in variables.items()}
-            return self._sh("make -s all", self._tree)
+            # Nothing has changed where nothing was typed.
+            return self._sh("make -s all", self._tree) if self._place else ""
+        if self._place is None:
+            self._tree = self._stack.enter_context(_own_copy(self._tree))
+            self._place = self._tree
+        if words[:1] == ["cd"]:
+            self._place = (self._place / words[1]).resolve()
+            return ""
         return self._sh(line, self._place)
 
     def _sh(self, line: str, place: Path) -> str:
