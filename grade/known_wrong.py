@@ -13,7 +13,8 @@ in a process forked from this one, which has pytest loaded already.
 
 A run fails on a mistake that no test caught, that other tests caught than the
 one named, whose cause is not the real one, or whose grading had to be ended
-from outside; and on anything that is the grader's own error. The result is
+from outside; on a test that no mistake is caught by first, without a reason in
+without.txt; and on anything that is the grader's own error. The result is
 build/known-wrong.json; what pytest printed for an entry that is not as it must
 be stays in build/known-wrong/ID.log.
 """
@@ -689,7 +690,8 @@ def main(arguments: Sequence[str]) -> int:
     if out:
         out.parent.mkdir(exist_ok=True)
         out.write_text(json.dumps(result, indent=1) + "\n")
-    return 0 if all(o.good for o in outcomes) else 1
+    unexplained = whole and not all(result["without"].values())
+    return 0 if all(o.good for o in outcomes) and not unexplained else 1
 
 
 if __name__ == "__main__":

@@ -183,3 +183,10 @@ def test_it_is_told_which_mistakes_a_test_is_needed_for(tmp_path: Path) -> None:
     table = known_wrong.by_test([outcome])
     assert table[REGISTERS] == {"only": ["F1"], "first": ["F1"], "caught": ["F1"]}
     assert table[REACHES] == {"only": [], "first": [], "caught": []}
+
+
+def test_the_reasons_are_for_tests_that_there_are() -> None:
+    reasons = known_wrong.reasons()
+    assert reasons and all(reasons.values())
+    missing = [name for name in reasons if not known_wrong.test_exists(name)]
+    assert not missing
