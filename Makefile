@@ -84,7 +84,7 @@ run: all $(INITRD) ## run PROG without a terminal and report its status
 gdb: all $(INITRD) build/tools-gdb ## boot under GDB, in two panes where tmux is
 	@sh kernel/debug.sh
 
-rewind: all $(INITRD) build/tools-check ## record PROG, then step it backwards in GDB
+rewind: all $(INITRD) build/tools-grade ## record PROG, then step it backwards in GDB
 	@$(PYTHON) grade/rewind.py
 
 # COMPARE=other.json: the page compares the two traces.
