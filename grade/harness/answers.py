@@ -14,7 +14,6 @@ import functools
 import re
 import signal
 import struct
-from pathlib import Path
 from typing import Any, Callable, Mapping, NoReturn, Optional, Union
 
 try:

@@ -269,7 +269,8 @@ def crafted(path: Path, *entries: tuple[str, bytes], mode: int = stat.S_IFREG | 
 GDT = ("kernel/gdt.c", b"int x;\n")
 HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "a way out": (lambda p: crafted(p, GDT, ("../../etc/passwd", b"")), "leads out"),
-    "a way from the root": (lambda p: crafted(p, GDT, ("/etc/passwd", b"")), "leads out"),
+    "a way from the root": (
+        lambda p: crafted(p, GDT, ("/etc/passwd", b"")), "leads out"),
     "a way out, by backslash": (
         lambda p: crafted(p, GDT, ("..\\..\\x", b"")), "leads out"),
     "a link": (lambda p: crafted(p, ("kernel/gdt.c", b"/etc/passwd"),
