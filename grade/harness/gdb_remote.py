@@ -28,6 +28,9 @@ KERNEL_SS = 0x10
 # How often a machine that runs is looked at, in seconds.
 WATCH_INTERVAL = 0.25
 
+# How often a step is taken that came back with nothing done.
+STEP_TRIES = 16
+
 RDMSR = bytes([0x0F, 0x32])
 
 
@@ -186,7 +189,7 @@ class Gdb:
         either, is only taken some times too often.)
         """
         before = self.ask("g")
-        for _ in range(4):
+        for _ in range(STEP_TRIES):
             self._send("s")
             stop = self._stop(deadlines.ANSWER)
             if stop.signal != SIGTRAP or self.ask("g") != before:

@@ -67,7 +67,8 @@ __attribute__((noipa)) static long fork_and_wait(void)
 	return result;
 }
 
-/* What became of the forks with little memory; the host reads it. */
+/* What became of the forks with little memory; the host reads it. Until then
+ * each word is -1. */
 static struct {
 	long before, result, after;
 } results[64];
@@ -80,7 +81,7 @@ static void memory(void)
 	long count = 0;
 	volatile char *more = map_pages(all);
 
-	memset(results, 0, sizeof(results)); /* its pages come now */
+	memset(results, 0xff, sizeof(results)); /* its pages come now */
 	FACT("at first", fork_and_wait());
 	/* One page in 256 goes to the tables of the others, and a few more. */
 	while (touched < all - all / 256 - 60)
