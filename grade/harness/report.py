@@ -349,7 +349,8 @@ def summary(grade: Record) -> str:
     text += "| lab | test | points | result |\n| --- | --- | --- | --- |\n"
     for test in grade["tests"]:
         text += (f"| {test['lab']} {LABS[test['lab']].name} "
-                 f"| {_markdown(test['title'])} | {test['earned']}/{test['points']} | {test['outcome']} |\n")
+                 f"| {_markdown(test['title'])} "
+                 f"| {test['earned']}/{test['points']} | {test['outcome']} |\n")
     first = first_failure(grade)
     if first is not None:
         # An indented block: whatever is in it, it ends where the indent ends.
