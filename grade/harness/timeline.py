@@ -61,35 +61,38 @@ class Recording:
         return Machine(self.init, stopped=True, **{**self.options, **more})
 
 
-def replay_options(log: Path, icount: str = COUNTED, **options: Any) -> dict[str, Any]:
-    """Machine's arguments to replay a log."""
-    return {**options, "flags": [*options.get("flags", ()), *SAME_EACH_TIME],
-            "icount": f"{icount},rr=replay,rrfile={log}"}
-
-
 @contextlib.contextmanager
 def recording(init: Optional[str], patience: float = deadlines.RUN,
+              meanwhile: Callable[[Machine], bool] = lambda machine: False,
               **options: Any) -> Iterator[Recording]:
-    """Records a run to its end, or for so many seconds; options are Machine's."""
+    """Records a run to its end, or for so many seconds, or until `meanwhile`, which
+    is asked again and again, says that it is enough; options are Machine's."""
     with tempfile.TemporaryDirectory(prefix="threshold-") as directory:
-        replay = replay_options(Path(directory) / "replay.bin", **options)
-        icount = replay["icount"].replace("rr=replay", "rr=record")
-        with Machine(init, monitor=True, **{**replay, "icount": icount}) as machine:
-            result = _run(machine, patience)
+        icount = options.pop("icount", COUNTED)
+        log = f"rrfile={directory}/replay.bin"
+        options["flags"] = [*options.get("flags", ()), *SAME_EACH_TIME]
+        replay = {**options, "icount": f"{icount},rr=replay,{log}"}
+        with Machine(init, monitor=True, icount=f"{icount},rr=record,{log}",
+                     **options) as machine:
+            result = _run(machine, patience, meanwhile)
         yield Recording(init, replay, result)
 
 
-def _run(machine: Machine, patience: float) -> Result:
+def _run(machine: Machine, patience: float,
+         meanwhile: Callable[[Machine], bool]) -> Result:
     until = time.monotonic() + patience
+    why = (f"it was stopped after {patience:g} s: it waits for input, runs for long, or "
+           "hangs")
     while machine.is_running and time.monotonic() < until:
+        if meanwhile(machine):
+            why = "it was left while it ran"
+            break
         time.sleep(0.005)
     if not machine.is_running:
         return machine.wait()
     with contextlib.suppress(MachineError, OSError, ValueError):
         machine.monitor("quit")  # the log is written out then
-    return dataclasses.replace(machine.wait(), stopped=(
-        f"it was stopped after {patience:g} s: it waits for input, runs for long, or "
-        "hangs"))
+    return dataclasses.replace(machine.wait(), stopped=why)
 
 
 class _Client(Gdb):

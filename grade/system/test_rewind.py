@@ -10,6 +10,7 @@ import subprocess
 import sys
 from typing import Iterator
 
+import pexpect
 import pytest
 
 from harness import deadlines, make
@@ -202,3 +203,24 @@ def test_make_rewind_records_then_opens_gdb() -> None:
     text = done.stdout
     assert "hello: exit status 0" in text and "hello[1] calls getpid" in text, done
     assert 'asm volatile("syscall"' in text and "last-write" in text, done
+
+
+def test_what_was_typed_is_in_the_recording() -> None:
+    """At a terminal: keys go to the program, Ctrl-A X ends the recording, and GDB
+    finds the keys in it."""
+    terminal = pexpect.spawn(
+        "make -s rewind PROG=sh", cwd=TREE, env=make.environment(), encoding="utf-8",
+        timeout=deadlines.RUN)
+    try:
+        terminal.expect(r"\$ ")
+        terminal.send("echo typed\r")
+        terminal.expect(r"\ntyped\r")
+        terminal.send("\x01x")
+        terminal.expect("rewind: it was left while it ran")
+        for line, answer in (("next-syscall fork", r"sh\[1\] calls fork"),
+                             ("console", "echo typed"), ("quit", pexpect.EOF)):
+            terminal.expect(r"\(gdb\) ")
+            terminal.send(line + "\r")
+            terminal.expect(answer)
+    finally:
+        terminal.close(force=True)
