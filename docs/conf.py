@@ -49,6 +49,8 @@ html_copy_source = False
 html_extra_path = [str(BOOK / "extra")]
 pygments_style = "friendly"
 highlight_language = "none"
+# An example with "…" in it is not quite C; it is shown without colours.
+suppress_warnings = ["misc.highlighting_failure"]
 
 
 class WrongSolutions(SphinxDirective):
