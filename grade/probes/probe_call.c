@@ -58,7 +58,8 @@ __attribute__((naked, used)) static void labels(void)
 	asm("jmp probe_done");
 
 	/* Many calls, between them a pause of one to sixteen turns out of R12,
-	 * so that no clock keeps step with the loop. */
+	 * so that no clock keeps step with the loop. The pause is where most
+	 * interrupts come, at a RIP whose last bits are not those of CS. */
 	asm(".globl probe_vary");
 	asm("probe_vary:");
 	asm("movq probe_number(%rip), %rax");
@@ -68,6 +69,7 @@ __attribute__((naked, used)) static void labels(void)
 	asm("movq %r12, %rcx");
 	asm("shrq $60, %rcx");
 	asm("incq %rcx");
+	asm(".balign 4");
 	asm("1: loop 1b");
 	asm("decq probe_count(%rip)");
 	asm("jnz probe_vary");
