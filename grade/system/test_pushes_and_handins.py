@@ -29,8 +29,10 @@ STUDENT = TREE / "labs/student"
 WORKFLOW = ".github/workflows/grade.yml"
 GITLAB = ".gitlab-ci.yml"
 
-# yamllint's defaults, but that YAML 1.1 takes a workflow's `on` for a truth value.
-YAMLLINT = "{extends: default, rules: {truthy: {check-keys: false}}}"
+# yamllint's defaults, but that YAML 1.1 takes a workflow's `on` for a truth value,
+# that a command is one line, and that no file here holds two documents.
+YAMLLINT = ("{extends: default, rules: {truthy: {check-keys: false}, "
+            "line-length: {max: 96}, document-start: disable}}")
 
 # One worker makes the tree for all of these.
 pytestmark = pytest.mark.xdist_group("student-tree")
