@@ -22,7 +22,7 @@ from typing import Iterator, Optional
 
 import pytest
 
-from harness import probes
+from harness import deadlines, probes
 from harness.challenge import Challenge
 from harness.gdb_remote import Gdb
 from harness.grading import Lab, LabMachine, wrong
@@ -30,6 +30,8 @@ from harness.processes import Run
 
 ADDRESS = 0x000FFFFFFFFFF000
 PRESENT = 1
+# Seconds for one stop, at most: page tables are walked from outside at each.
+PATIENCE = 30 * deadlines.SCALE
 
 Pages = dict[int, int]  # virtual address: physical address
 
@@ -92,7 +94,8 @@ def follow(challenge: Challenge, command: str, **options: object) -> None:
     """Runs a program of the graders' and compares the counters at each step."""
     # Each stop reads every page table, which takes its time on a busy host.
     options.setdefault("patience", 60)
-    run = Run(_Graders(challenge), command, **options)  # type: ignore[arg-type]
+    run = Run(_Graders(challenge), command, patience=PATIENCE,
+              **options)  # type: ignore[arg-type]
     ledger = Ledger(run, challenge)
     clone, end = (challenge.kernel.address(name) for name in ("vm_clone", "proc_exit"))
     for address in (clone, end):
