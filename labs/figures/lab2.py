@@ -102,7 +102,7 @@ def sfmask() -> Figure:
              (7, 0, "SF ZF AF PF CF", "plain")]
     f.bits(20, 50, 720, flags, size=12, height=40,
            scale=[1, 1.8, 1, 1.6, 1, 1, 1.5, 1, 1, 1, 1, 3.6])
-    f.lines(20, 122, ["TF: a #DB behind the kernel's first instruction",
+    f.lines(20, 122, ["TF: a #DB at the kernel's first instruction",
                       "IF: an interrupt while RSP is the user's",
                       "DF: C copies memory backwards"], size=13, step=24)
     f.lines(400, 122, ["IOPL: the user's right to use ports",
