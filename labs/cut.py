@@ -113,11 +113,11 @@ def _end_of_comment(name: str, lines: list[str], start: int) -> int:
     """The line on which the heading that begins at a line ends."""
     for at in range(start, len(lines)):
         text = lines[at].replace("/*", "", 1) if at == start else lines[at]
-        if at > start and LIKE_A_MARKER.search(text):
-            raise Malformed(name, at + 1, _misfit(text))
         before, closed, after = text.partition("*/")
         if "/*" in before:
-            raise Malformed(name, at + 1, "the heading's comment has no end")
+            break
+        if at > start and LIKE_A_MARKER.search(text):
+            raise Malformed(name, at + 1, _misfit(text))
         if after.strip():
             raise Malformed(name, at + 1, "a marker shares its line with code")
         if closed:

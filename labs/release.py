@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Iterable, Iterator, Optional
@@ -32,6 +31,7 @@ TRAILER = "Release"
 # Shorter lines of code and of comments stand anywhere by chance: "return 0;".
 # In characters, without blanks.
 TELLING_CODE, TELLING_COMMENT = 8, 24
+BLANKS = dict.fromkeys(map(ord, " \t\r\v\f"))
 
 
 # ---- lines that tell --------------------------------------------------------
@@ -45,17 +45,12 @@ class Telling:
 
     def hits(self, data: bytes) -> Iterator[tuple[int, str]]:
         """Line numbers at which one of them stands, and which."""
-        for number, line in enumerate(data.decode(errors="replace").split("\n"), 1):
-            bare = _bare(line)
-            if len(bare) >= TELLING_CODE and (found := self._pattern.search(bare)):
-                yield number, found[0]
-
-    @property
-    def _pattern(self) -> re.Pattern[str]:
-        # The longer one first, where one begins with another.
-        return re.compile("|".join(
-            re.escape(line) for line in sorted(self.lines, key=len, reverse=True))
-            or r"(?!)")
+        bare = data.decode(errors="replace").translate(BLANKS)
+        for line in self.lines:
+            at = bare.find(line)
+            while at >= 0:
+                yield bare.count("\n", 0, at) + 1, line
+                at = bare.find(line, at + 1)
 
 
 def telling_lines(whole: Files, first_empty: int) -> Telling:

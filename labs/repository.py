@@ -24,6 +24,7 @@ class Repository:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._blobs: dict[bytes, str] = {}  # written already
 
     def git(self, *arguments: str, given: Optional[str] = None,
             **environment: str) -> str:
@@ -53,17 +54,23 @@ class Repository:
         """The id of a tree with these files."""
         with tempfile.TemporaryDirectory(prefix="threshold-tree-") as directory:
             place = Path(directory)
-            for number, (_, data) in enumerate(files.values()):
-                (place / str(number)).write_bytes(data)
-            paths = "".join(f"{place / str(number)}\n" for number in range(len(files)))
-            blobs = self.git("hash-object", "-w", "--no-filters", "--stdin-paths",
-                             given=paths).split("\n")
-            entries = "".join(f"{mode:o} {blob}\t{name}\0" for (name, (mode, _)), blob
-                              in zip(files.items(), blobs))
+            self._write_blobs({data for _, data in files.values()}, place)
+            entries = "".join(f"{mode:o} {self._blobs[data]}\t{name}\0"
+                              for name, (mode, data) in files.items())
             index = str(place / "index")
             self.git("update-index", "-z", "--index-info", given=entries,
                      GIT_INDEX_FILE=index)
             return self.git("write-tree", GIT_INDEX_FILE=index)
+
+    def _write_blobs(self, contents: set[bytes], place: Path) -> None:
+        new = {str(place / str(number)): data for number, data
+               in enumerate(contents - self._blobs.keys())}
+        for path, data in new.items():
+            Path(path).write_bytes(data)
+        given = "".join(f"{path}\n" for path in new)
+        ids = self.git("hash-object", "-w", "--no-filters", "--stdin-paths",
+                       given=given).split("\n")
+        self._blobs.update(zip(new.values(), ids))
 
     def write_commit(self, tree: str, parents: Sequence[str], message: str,
                      date: str) -> str:
