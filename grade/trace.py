@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 from harness.qemu import TREE, MachineError
 from harness.tracing import BODIES, LIMIT, Recorder, TraceError, constants
@@ -81,7 +81,7 @@ def report(trace: dict[str, Any], path: Path, seconds: float) -> None:
     print(f"{path}: {path.stat().st_size >> 10} KB in {seconds:.1f} s")
 
 
-def main() -> int:
+def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", help="the first program and its arguments")
     parser.add_argument("--number", default="", help="the call's number or name")
@@ -89,7 +89,7 @@ def main() -> int:
     parser.add_argument("--body", choices=BODIES, default="lines")
     parser.add_argument("--limit", type=int, default=LIMIT, metavar="INSTRUCTIONS")
     parser.add_argument("--output", type=Path, default=Path("build/trace.json"))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     start = time.monotonic()
     try:
         recorder = Recorder(

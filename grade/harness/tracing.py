@@ -54,8 +54,9 @@ RECORDED_SECONDS = deadlines.TRACE / 6  # then a program is taken to wait for in
 HAVE_ADDRESS = {8, 14}
 BODIES = ("lines", "none", "all")
 
-# Where a process leaves a call without returning from it, and where the kernel
-# gives up.
+# Where a forked child begins; where a process leaves a call without returning from
+# it; and where the kernel gives up.
+TAIL = "syscall_exit"
 BEGINS, ENDS, PANICS = "proc_enter_user", "proc_exit", "panic"
 
 
@@ -755,7 +756,8 @@ class Recorder:
         """From SYSCALL to ring 3: the stub by instructions, what it calls as
         `body` says."""
         stub = self.kernel.range("syscall_entry")
-        tail_at = self.kernel.address("syscall_exit")
+        # Where a child begins; a stub that is not finished lacks it.
+        tail_at = self.kernel.address(TAIL) if TAIL in self.kernel else None
         depth, place, left = 0, None, False
 
         def child_begins() -> dict[int, Callable[[], bool]]:
@@ -766,7 +768,8 @@ class Recorder:
                         current.address != process.address):
                     children.append(self._child(stepper, current))
                 return False
-            return {tail_at: it_does} if depth or self.body == "none" else {}
+            inside = depth or self.body == "none"
+            return {tail_at: it_does} if inside and tail_at is not None else {}
 
         registers = stepper.registers()
         back = registers["rip"] + 2
@@ -801,10 +804,10 @@ class Recorder:
     # ---- the child ----
 
     def _child_later(self, stepper: Stepper, parent: Process, pid: int) -> None:
-        if pid >> 63 or not pid:
+        if pid >> 63 or not pid or TAIL not in self.kernel:
             return
         try:
-            stepper.run_to({self.kernel.address("syscall_exit"):
+            stepper.run_to({self.kernel.address(TAIL):
                             lambda: stepper.table.current().pid == pid})
         except GdbError:
             return  # the machine ends, or waits, before the child has run

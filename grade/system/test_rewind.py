@@ -19,6 +19,9 @@ from harness.qemu import TREE
 from harness.symbols import Symbols
 from harness.timeline import BEGIN, STOPPED, Recording, Timeline, recording
 
+# One process has all these tests, so that what they look at is recorded once.
+pytestmark = pytest.mark.xdist_group("rewind")
+
 STEPS = 6
 # A call of /bin/regs with a pattern in every register.
 TO_A_CALL = ["break-user regs registers_call", "continue", "delete", "next-syscall"]
