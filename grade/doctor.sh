@@ -1,7 +1,9 @@
 # What this project needs on a machine: says what is there and installs the
 # rest.
 #   sh doctor.sh report        a table of everything, with versions
-#   sh doctor.sh install SET   what SET needs: build, gdb, grade, check or book
+#   sh doctor.sh install SET   what SET needs: build, gdb, grade, check, browser
+#                              or book
+#   sh doctor.sh has SET       succeeds when all of SET is there
 #   sh doctor.sh toolprefix    what stands before gcc to compile for x86-64
 #   sh doctor.sh gdb           the name of a GDB for x86-64
 # On Debian and Ubuntu, as root or by sudo, apt-get installs what is missing;
@@ -18,6 +20,9 @@ check_tools="$grade_tools xdist pexpect musl clang-format yamllint"
 reported=$grade_tools
 [ ! -d grade/system ] || reported=$check_tools
 book_tools="$check_tools doxygen sphinx furo myst_parser breathe"
+# What the tests of the trace player need; without it they are skipped. Apart from
+# the others: 120 MB to fetch, and not packaged everywhere.
+browser_tools="chromium chromedriver selenium"
 
 has() {
     command -v "$1" > /dev/null 2>&1
@@ -66,7 +71,8 @@ present() {
     toml) python_has tomllib || python_has tomli ;;
     python) has "$PYTHON" && "$PYTHON" -c \
         'import sys; sys.exit(sys.version_info < (3, 9))' ;;
-    pytest | xdist | pexpect | elftools | capstone | \
+    chromium) has chromium || has chromium-browser || has google-chrome ;;
+    pytest | xdist | pexpect | elftools | capstone | selenium | \
         sphinx | furo | myst_parser | breathe) python_has "$1" ;;
     *) has "$1" ;;
     esac
@@ -137,6 +143,8 @@ package() {
     apt:myst_parser) echo python3-myst-parser ;;
     apt:xdist) echo python3-pytest-xdist ;;
     apt:elftools) echo python3-pyelftools ;;
+    apt:chromedriver) echo chromium-driver ;;
+    apt:selenium) echo python3-selenium ;;
     apt:musl) echo musl-tools ;;
     apt:*) echo "$2" ;;
 
@@ -149,6 +157,7 @@ package() {
     dnf:myst_parser) echo python3-myst-parser ;;
     dnf:xdist) echo python3-pytest-xdist ;;
     dnf:elftools) echo python3-pyelftools ;;
+    dnf:selenium) echo python3-selenium ;;
     dnf:toml) echo python3-tomli ;;
     dnf:musl) echo musl-gcc ;;
     dnf:clang-format) echo clang-tools-extra ;;
@@ -164,6 +173,8 @@ package() {
     pacman:myst_parser) echo python-myst-parser ;;
     pacman:xdist) echo python-pytest-xdist ;;
     pacman:elftools) echo python-pyelftools ;;
+    pacman:chromedriver) ;; # with chromium
+    pacman:selenium) echo python-selenium ;;
     pacman:toml) echo python-tomli ;;
     pacman:musl) echo musl ;;
     pacman:clang-format) echo clang ;;
@@ -176,6 +187,7 @@ package() {
     brew:python) echo python ;;
     brew:pytest | brew:xdist | brew:pexpect | brew:elftools | brew:capstone | brew:musl | \
         brew:toml) ;;
+    brew:chromium | brew:chromedriver | brew:selenium) ;;
     brew:sphinx | brew:furo | brew:myst_parser | brew:breathe) ;;
     brew:*) echo "$2" ;;
     esac
@@ -251,6 +263,12 @@ install() {
         lack=$(missing $tools)
         [ -n "$lack" ] || return 0
     fi
+    # Without a browser, its tests are skipped.
+    if [ "$1" = browser ]; then
+        # shellcheck disable=SC2086
+        echo "doctor: no tests in a browser, for want of" $lack >&2
+        return 0
+    fi
     # Without tmux, `make gdb` says how to work in two terminals.
     [ "$lack" != tmux ] || return 0
     # shellcheck disable=SC2086
@@ -269,6 +287,13 @@ install() {
             "a gcc for x86-64 ELF)." >&2
     fi
     return 1
+}
+
+# Succeeds when nothing of a set is missing.
+has_set() {
+    eval "tools=\${$1_tools:-}"
+    # shellcheck disable=SC2086
+    [ -n "$tools" ] && [ -z "$(missing $tools)" ]
 }
 
 report() {
@@ -293,7 +318,8 @@ report() {
 case ${1:-} in
 report) report ;;
 install) install "${2:-}" ;;
+has) has_set "${2:-}" ;;
 toolprefix) toolprefix ;;
 gdb) gdb_program ;;
-*) echo "usage: doctor.sh report | install SET | toolprefix | gdb" >&2 && exit 2 ;;
+*) echo "usage: doctor.sh report | install SET | has SET | toolprefix | gdb" >&2 && exit 2 ;;
 esac

@@ -33,9 +33,8 @@ const FLAGS = [
 
 /* What the words of the frame are, besides a register's value. */
 const FRAME_NOTES = { rsp: "user's RSP", rax: "number; result",
-  rcx: "user's RIP", r11: "user's RFLAGS", rdi: "argument 1",
-  rsi: "argument 2", rdx: "argument 3", r10: "argument 4", r8: "argument 5",
-  r9: "argument 6" };
+  rcx: "user's RIP", r11: "user's RFLAGS", rdi: "arg. 1",
+  rsi: "arg. 2", rdx: "arg. 3", r10: "arg. 4", r8: "arg. 5", r9: "arg. 6" };
 
 const WORD = 8n;
 const USER_END = 1n << 47n;
@@ -308,7 +307,7 @@ function symbolAt(symbols, value) {
 function findMarks(section) {
   const marks = [];
   const { steps, trace } = section;
-  const own = `sys_${trace.call.name || ""}`;
+  const own = [`sys_${trace.call.name}`, trace.call.name];
   const seen = new Set();
   const add = (position, kind, name) => marks.push({ position, kind, name });
   const once = (what) => !seen.has(what) && Boolean(seen.add(what));
@@ -321,7 +320,9 @@ function findMarks(section) {
     if (code.function === "syscall_handler" && once("handler")) {
       add(k, "handler", "handler");
     }
-    if (code.function === own && once("own")) add(k, "handler", own);
+    if (seen.has("handler") && own.includes(code.function) && once("own")) {
+      add(k, "handler", code.function);
+    }
     if (inStub && !wasInStub && seen.has("handler") && once("back")) {
       add(k, "handler", "back in the stub");
     }
@@ -673,25 +674,23 @@ main { display: grid; gap: 12px; padding: 12px 16px; min-block-size: 0;
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 8px;
   display: flex; flex-direction: column; min-block-size: 0; min-inline-size: 0;
   box-shadow: 0 1px 2px var(--shade); overflow: hidden; }
-.panel > h2 { margin: 0; font-size: 12px; font-weight: 650; padding: 5px 12px;
+.panel > h2 { margin: 0; white-space: nowrap; font-size: 12px; font-weight: 650; padding: 5px 12px;
   border-block-end: 1px solid var(--line); color: var(--soft); display: flex;
   gap: 8px; justify-content: space-between; align-items: baseline; }
 .panel > h2 span { font-weight: 400; overflow: hidden; text-overflow: ellipsis;
   white-space: nowrap; }
-.scroll { overflow: auto; flex: 1; min-block-size: 0; position: relative; }
+.scroll { overflow: auto; flex: 1; min-block-size: 0; position: relative; contain: strict; }
 
 code, .mono, td, .lines, .asm { font-family: ui-monospace, "SFMono-Regular", "DejaVu Sans Mono",
   Menlo, Consolas, monospace; font-size: 12.5px; }
 .lines { margin: 0; padding: 6px 0; inline-size: max-content; min-inline-size: 100%;
   list-style: none; tab-size: 4; line-height: 1.55; font-size: 12px; }
-.lines li { display: grid; grid-template-columns: 4.4em max-content;
-  white-space: pre; padding-inline-end: 1em; border-inline-start: 4px solid transparent; }
-.lines .number { color: var(--soft); text-align: end; padding-inline-end: 1.1em;
+.lines li { white-space: pre; padding-inline-end: 1em; border-inline-start: 4px solid transparent; }
+.lines .number { display: inline-block; inline-size: 4.4em; color: var(--soft); text-align: end; padding-inline-end: 1.1em;
   user-select: none; }
 .lines .next { background: var(--next); border-color: var(--next-line); }
 .lines .next .number::before { content: "\\25B6\\00A0"; color: var(--next-line); }
 .lines .done .number::before { content: "\\2713\\00A0"; color: var(--soft); }
-.lines .number { min-inline-size: 0; }
 .comment { color: var(--comment); font-style: italic; }
 .string { color: var(--user); } .word { color: var(--word); }
 .none { padding: 12px; color: var(--soft); }
@@ -703,7 +702,7 @@ th { text-align: start; font-weight: 400; }
   font-size: 12.5px; font-family: ui-monospace, "DejaVu Sans Mono", Menlo, monospace; }
 td { padding: 0 4px; line-height: 20px; white-space: nowrap; }
 td.note { color: var(--soft); font-family: system-ui, sans-serif; font-size: 12px;
-  max-inline-size: 0; inline-size: 99%; overflow: hidden; text-overflow: ellipsis; }
+  overflow: hidden; text-overflow: ellipsis; }
 button.value { border-radius: 3px; padding: 0 3px; text-align: start; line-height: 18px; }
 button.value:hover { background: var(--hover); border-color: var(--line); }
 tr.changed { background: var(--change); border-color: var(--change-line); color: var(--change-ink); }
@@ -751,8 +750,13 @@ svg .threshold { stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 3 3; 
 .stack tr.changed th { color: var(--change-ink); }
 .stack .rsp::before { content: "RSP \\25B6"; font: 700 9.5px/14px system-ui, sans-serif;
   color: var(--paper); background: var(--next-line); border-radius: 3px; padding: 1px 4px; }
-.stack .at { inline-size: 3.4rem; text-align: end; padding-inline: 2px; }
+.registers table, .stack table { table-layout: fixed; }
+.c-name { inline-size: 4.2rem; } .flags ~ table .c-name { inline-size: 6.1rem; }
+.c-value { inline-size: 9.4rem; } .c-at { inline-size: 3rem; }
+.stack .c-name { inline-size: 3.9rem; }
+.lines .number + span { display: inline-block; }
 .stack th { padding-inline: 4px !important; }
+.stack td.at { text-align: end; padding-inline: 2px; }
 .told { margin: 0; padding: 6px 12px; list-style: none; }
 .told li { padding: 3px 0 3px 8px; border-inline-start: 4px solid transparent; overflow-wrap: anywhere; }
 .told li.changed { background: var(--change); border-color: var(--change-line);
@@ -785,6 +789,7 @@ svg .threshold { stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 3 3; 
 .card input[type="text"] { inline-size: 13em; padding: 2px 6px; border-radius: 4px;
   border: 1px solid var(--soft); background: var(--paper); font-family: ui-monospace, monospace;
   font-size: 12.5px; }
+.card .row label { white-space: normal; flex-wrap: wrap; }
 .card .go { background: var(--accent); color: var(--paper); padding: 3px 14px;
   border-radius: 5px; font-weight: 600; }
 .card .row { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: center; }
@@ -863,11 +868,14 @@ kbd { font: 12px/1 ui-monospace, monospace; border: 1px solid var(--soft); borde
   .left, .aside { display: contents; }
   .source { grid-area: 1 / 1; } .registers { grid-area: 1 / 2; }
   .machine { grid-area: 2 / 1; } .stack { grid-area: 2 / 2; } .ran { display: none; }
-  .comparing .ran { display: flex; grid-area: 2 / 1; } .comparing .machine { display: none; }
   .flags { padding-inline: 8px; }
   .drawing svg { max-block-size: 100%; }
   .tool, .sections button, .file { padding-inline: 7px; }
   header { gap: 6px 10px; }
+}
+@container (min-width: 640.1px) and (max-width: 1020px) {
+  .comparing .ran { display: flex; grid-area: 2 / 1; }
+  .comparing .machine { display: none; }
 }
 @container (max-width: 640px) {
   header { padding: 6px 10px; gap: 6px 8px; }
@@ -896,7 +904,7 @@ kbd { font: 12px/1 ui-monospace, monospace; border: 1px solid var(--soft); borde
   .said .where { margin-inline-start: auto; }
   .controls { flex-direction: column-reverse; align-items: stretch; }
   .steps button { flex: 1; block-size: 40px; }
-  .lines li { grid-template-columns: 3.6em max-content; }
+  .lines .number { inline-size: 3.6em; padding-inline-end: .6em; }
 }
 `;
 
@@ -991,6 +999,11 @@ function make(name, attributes = {}, ...children) {
   return element;
 }
 
+/* The columns of a table, so that no row's text moves them. */
+function columns(...names) {
+  return make("colgroup", {}, ...names.map((name) => make("col", { class: `c-${name}` })));
+}
+
 const SVG = "http://www.w3.org/2000/svg";
 function shape(name, attributes = {}, text) {
   const element = document.createElementNS(SVG, name);
@@ -1032,6 +1045,7 @@ class TracePlayer extends HTMLElement {
     this.attachShadow({ mode: "open" });
     this.position = 0;
     this.jumps = [];
+    this.views = new Map();
     this.predicting = false;
     this.score = [0, 0];
   }
@@ -1343,6 +1357,10 @@ class TracePlayer extends HTMLElement {
   _paired(position) {
     if (!this.comparison) return position;
     const [mine, theirs] = this.shown === this.mine ? [0, 1] : [1, 0];
+    const { first } = this.comparison;
+    if (first && position === [first.mine, first.reference][mine]) {
+      return [first.mine, first.reference][theirs];
+    }
     let paired = 0;
     for (const pair of this.comparison.pairs) {
       if (pair[mine] !== null && pair[mine] >= position) return pair[theirs] ?? paired;
@@ -1448,6 +1466,11 @@ class TracePlayer extends HTMLElement {
     if (!this.asked) this.draw();
   }
 
+  /* What is the next to run. */
+  codeHere() {
+    return this.section.codeAt(this.section.registersAt(this.position).rip).asm;
+  }
+
   _say(sentence, next) {
     this.$("[role=status]").replaceChildren(sentence, ...next ? [" ",
       make("span", { class: "then" }, "Next: ", make("code", {}, next))] : []);
@@ -1520,7 +1543,7 @@ class TracePlayer extends HTMLElement {
     const ring = registers.cpl === 3n ? "user" : "kernel";
     this.$(".ring").className = `ring ${ring}`;
     this.$(".ring").textContent = ring === "user" ? "ring 3" : "ring 0";
-    this.$(".where").textContent = `${position} of ${section.length}`;
+    this.$(".said .where").textContent = `${position} of ${section.length}`;
     const sentence = step ? explain(section, position - 1) : `${section.title}.`;
     const last = position === section.length;
     this._say(last ? `${sentence} ${section.end.text || ""}` : sentence,
@@ -1541,6 +1564,22 @@ class TracePlayer extends HTMLElement {
     this._drawStack(registers, step);
   }
 
+  /* An element to be in the middle of its panel, when the next frame is drawn: the
+   * page is laid out once for all panels, however many steps were taken. */
+  _show(panel, element) {
+    if (!this.views.size) requestAnimationFrame(() => this._scroll());
+    this.views.set(panel, element);
+  }
+
+  _scroll() {
+    const places = [...this.views].filter(([, element]) => element).map(([panel, { offsetTop, offsetHeight, offsetLeft,
+      offsetWidth }]) => [panel, offsetTop - (panel.clientHeight - offsetHeight) / 2,
+      panel.matches(".marks") ? offsetLeft - panel.offsetLeft
+        - (panel.clientWidth - offsetWidth) / 2 : 0]);
+    this.views.clear();
+    for (const [panel, top, left] of places) panel.scrollTo({ top, left });
+  }
+
   _drawMarks() {
     let current;
     for (const button of this.$(".marks").children) {
@@ -1551,10 +1590,7 @@ class TracePlayer extends HTMLElement {
       if (button === current) button.setAttribute("aria-current", "true");
       else button.removeAttribute("aria-current");
     }
-    if (current) {
-      bar.scrollLeft = current.offsetLeft - bar.offsetLeft
-        - (bar.clientWidth - current.offsetWidth) / 2;
-    }
+    this._show(bar, current);
   }
 
   _drawSource(code, step) {
@@ -1591,8 +1627,7 @@ class TracePlayer extends HTMLElement {
     row.classList.remove("done");
     row.classList.add("next");
     row.setAttribute("aria-current", "step");
-    panel.scrollTo({ top: row.offsetTop - (panel.clientHeight - row.offsetHeight) / 2,
-      left: 0 });
+    this._show(panel, row);
   }
 
   /* The steps around this one; beside them, those of the other trace. */
@@ -1643,9 +1678,7 @@ class TracePlayer extends HTMLElement {
     if (focused !== undefined) {
       (panel.querySelector(".next button") || this.$('[data-do="after"]')).focus();
     }
-    const next = table.querySelector(".next");
-    if (next) panel.scrollTop = next.offsetTop - (panel.clientHeight - next.offsetHeight) / 2;
-    else panel.scrollTop = panel.scrollHeight;
+    this._show(panel, table.querySelector(".next") || body.lastChild);
   }
 
   _makeRegisters() {
@@ -1656,7 +1689,8 @@ class TracePlayer extends HTMLElement {
       make("td", {}, make("button", { class: "value", "data-writer": name })),
       make("td", { class: "note" }));
     const table = (label, names) => make("table", {},
-      make("caption", { class: "hush" }, label), make("tbody", {}, ...names.map(row)));
+      make("caption", { class: "hush" }, label), columns("name", "value", "note"),
+      make("tbody", {}, ...names.map(row)));
     const known = (names) => names.filter((name) => name in section.start);
     this.$(".registers .scroll").replaceChildren(
       table("General registers", known([...GENERAL, "rip", "rflags"])),
@@ -1849,7 +1883,7 @@ class TracePlayer extends HTMLElement {
       panel.replaceChildren(told.length ? make("ol", { class: "told" },
         ...told.map(([event, k]) => this._event(event, k))) : make("p", { class: "none" },
         "Nothing yet: no table is loaded, no model-specific register is written."));
-      panel.scrollTop = panel.scrollHeight;
+      this._show(panel, panel.querySelector(".told :last-child"));
       return;
     }
     this.$(".stack h2").firstChild.data = "Kernel stack ";
@@ -1862,7 +1896,8 @@ class TracePlayer extends HTMLElement {
     const written = new Set((step ? step.writes : []).map((write) => write.at & ~7n));
     const rows = [];
     if (inside && registers.rsp === section.stack.top) {
-      rows.push(make("tr", {}, make("td", { class: "rsp" }), make("th", { scope: "row" }, "top"),
+      rows.push(make("tr", {}, make("td", { class: "at" }, make("span", { class: "rsp" })),
+        make("th", { scope: "row" }, "top"),
         make("td", {}, hex(section.stack.top)), make("td", { class: "note" }, "still empty")));
     }
     let at = section.stack.top - WORD;
@@ -1890,15 +1925,14 @@ class TracePlayer extends HTMLElement {
     }
     const body = make("tbody", {}, ...rows);
     panel.replaceChildren(make("table", {},
-      make("caption", { class: "hush" }, "The kernel stack, from its top down"), body));
+      make("caption", { class: "hush" }, "The kernel stack, from its top down"),
+      columns("at", "name", "value", "note"), body));
     if (focused !== undefined) {
       const again = panel.querySelector(`[data-writer="${focused}"]`);
       (again || panel).focus({ preventScroll: true });
     }
     const here = panel.querySelector(".changed") || panel.querySelector(".rsp");
-    const row = here && here.closest("tr");
-    if (row) panel.scrollTop = row.offsetTop - (panel.clientHeight - row.offsetHeight) / 2;
-    else panel.scrollTop = 0;
+    this._show(panel, here ? here.closest("tr") : body.firstChild);
   }
 
   /* What a table or a special register was told. */
