@@ -22,7 +22,7 @@ TRACE: float = 30 * SCALE
 # The answer of a debugger's stub or of QEMU's monitor.
 ANSWER: float = 30 * SCALE
 # A browser, with all tests that share it.
-BROWSER: float = 240 * SCALE
+BROWSER: float = 600 * SCALE
 # One run of the compiler on a submission.
 COMPILE: float = 20 * SCALE
 # All tests of one submission.
