@@ -561,6 +561,7 @@ class _Recorder:
         self.switch = lab.kernel.address("switch_to")
         self.entry = lab.kernel.address("syscall_handler")
         self.inside = lab.kernel.address("fork")
+        self.after = 0  # where fork returns to
         for address in (self.behind, self.fork, self.switch, self.entry,
                         self.inside):
             self.gdb.insert_breakpoint(address)
@@ -589,6 +590,12 @@ class _Recorder:
         elif at == self.inside:
             self._check_frame()
             return self.story.blocked is None
+        elif at == self.after:
+            # Before any interrupt: a turn of the parent's would change the queue.
+            self.gdb.remove_breakpoint(at)
+            self.run.passed_breakpoint()
+            self.after = 0
+            self._look_at_child(self.story.forks[-1])
         elif at == self.switch:
             return self._switched()
         else:
@@ -609,6 +616,8 @@ class _Recorder:
         """At the first instruction of fork(), once: is there a live frame?"""
         self.gdb.remove_breakpoint(self.inside)
         self.run.passed_breakpoint()
+        self.after = self.gdb.read_u64(self.gdb.register("rsp"))
+        self.gdb.insert_breakpoint(self.after)
         top = self.table.current().kstack
         frame = self.lab.call(self.gdb, "get_syscall_frame")
         if top - 256 <= frame <= top - 128 and frame % 16 == 0:
