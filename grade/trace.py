@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
+from harness.gdb_remote import GdbError
 from harness.qemu import TREE, MachineError
 from harness.tracing import BODIES, LIMIT, Recorder, TraceError, constants
 
@@ -96,7 +97,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             first_program(options.program), call_number(options.number),
             options.count, body=options.body, limit=options.limit)
         trace = recorder.record()
-    except (TraceError, MachineError) as error:
+    except (TraceError, MachineError, GdbError) as error:
         print(f"trace: {error}", file=sys.stderr)
         return 1
     write(trace, options.output)

@@ -81,8 +81,8 @@ def recording(init: Optional[str], patience: float = deadlines.RUN,
 def _run(machine: Machine, patience: float,
          meanwhile: Callable[[Machine], bool]) -> Result:
     until = time.monotonic() + patience
-    why = (f"it was stopped after {patience:g} s: it waits for input, runs for long, or "
-           "hangs")
+    why = (f"it was stopped after {patience:g} s: it waits for input, runs for long, "
+           "or hangs")
     while machine.is_running and time.monotonic() < until:
         if meanwhile(machine):
             why = "it was left while it ran"

@@ -17,7 +17,7 @@ import functools
 import re
 import struct
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, Optional
 
 import capstone
 from capstone import x86_const as x86
@@ -26,12 +26,15 @@ from . import deadlines
 from .entry import ARGUMENTS, GENERAL, HAS_ERROR_CODE, VECTOR_NAMES, Registers
 from .gdb_remote import Gdb, GdbError, GdbTimeout, MachineGone
 from .processes import Process, Table
-from .prove import Code, whole
+from .prove import Code, Undecided, whole
 from .qemu import STATUS_FAULT, TREE, Machine, Result, tail
 from .symbols import Symbols
 from .timeline import MSRS, recording
 
 SCHEMA = "threshold-trace/1"
+
+# Where to stop, and on what condition.
+Places = Dict[int, Callable[[], bool]]
 
 # The registers of a trace, by the names that the machine's description has.
 SEGMENTS = ("cs", "ss", "ds", "es", "fs", "gs")
@@ -56,7 +59,7 @@ BODIES = ("lines", "none", "all")
 
 # Where a forked child begins; where a process leaves a call without returning from
 # it; and where the kernel gives up.
-TAIL = "syscall_exit"
+FORKS, TAIL = ("fork", "vfork"), "syscall_exit"
 BEGINS, ENDS, PANICS = "proc_enter_user", "proc_exit", "panic"
 
 
@@ -77,10 +80,10 @@ class Ended(Exception):
 
 
 def end_of(result: Result) -> str:
-    """How a run ended and what it said last, in a sentence."""
+    """How a run ended, and what it said: why it panicked, or the last line."""
     lines = result.console.strip().splitlines()
-    return f"{result.outcome}." + (
-        f' The console\'s last line: "{lines[-1]}"' if lines else "")
+    told = [line for line in lines if line.startswith("panic: ")] or lines
+    return f"{result.outcome}." + (f' It said: "{told[-1]}"' if told else "")
 
 
 def hexa(value: int) -> str:
@@ -180,7 +183,8 @@ class Stepper:
     """Follows a machine and writes down every step, section by section."""
 
     def __init__(self, machine: Machine, kernel: Symbols, tree: Path,
-                 limit: int) -> None:
+                 limit: int = LIMIT, outcome: str = "") -> None:
+        self.outcome = outcome  # of the run that was recorded
         self.machine, self.kernel, self.tree, self.limit = machine, kernel, tree, limit
         self.gdb = machine.gdb()
         self.table = Table(self.gdb, kernel)
@@ -210,7 +214,7 @@ class Stepper:
         return self.gdb.read_u64(
             self.per_cpu + self.kernel.offset_of("per_cpu_data", "kernel_rsp"))
 
-    def run_to(self, places: dict[int, Callable[[], bool]]) -> int:
+    def run_to(self, places: Places) -> int:
         """Runs until one of the places is reached and its condition holds."""
         self._break_at(set(places))
         try:
@@ -289,7 +293,7 @@ class Stepper:
         if address not in self._decoded:
             try:
                 self._decoded[address] = self._code_for(address).decode(address)
-            except Exception:  # no instruction: the step will say so
+            except Undecided:  # no instruction; the step shows what comes of it
                 self._decoded[address] = None
         return self._decoded[address]
 
@@ -327,8 +331,7 @@ class Stepper:
         except Ended as ended:
             kind, text = ended.kind, ended.text
         except MachineGone:
-            result = self.machine.wait()
-            kind, text = "gone", f"The machine ended here: {result.outcome}."
+            kind, text = "gone", f"The recording ends here: {self.outcome}."
         except GdbTimeout:
             kind, text = "hung", ("The machine went on and on: not back within "
                                   f"{deadlines.TRACE:g} s.")
@@ -384,7 +387,7 @@ class Stepper:
         return after
 
     def step_over(self, section: Section, before: Registers, target: int,
-                  process: Process, others: Callable[[], dict[int, Callable[[], bool]]]) -> Registers:
+                  process: Process, others: Callable[[], Places]) -> Registers:
         """Runs a call instruction to where it returns, as one step: only the
         words of the stack above RSP that are different then are known."""
         rip, name = before["rip"], self.kernel.name_at(target)
@@ -433,7 +436,7 @@ class Stepper:
         self.note(after["rip"])
         return after
 
-    def _ends(self, process: Process) -> dict[int, Callable[[], bool]]:
+    def _ends(self, process: Process) -> Places:
         def ours() -> bool:
             return self.table.current().address == process.address
         return {self.kernel.address(PANICS): lambda: True,
@@ -627,7 +630,8 @@ class Recorder:
                             and recorded.result.status < STATUS_FAULT:
                         raise TraceError(self.problem) from None
             with recorded.replay() as machine:
-                stepper = Stepper(machine, self.kernel, self.tree, self.limit)
+                stepper = Stepper(machine, self.kernel, self.tree, self.limit,
+                                  recorded.result.outcome)
                 result = self._follow(stepper, self.found)
                 return self._trace(stepper, self.found, result)
 
@@ -638,7 +642,7 @@ class Recorder:
         entry = self.kernel.address("syscall_entry")
         entries = matches = 0
         gdb = machine.gdb()
-        stepper = Stepper(machine, self.kernel, self.tree, 0)
+        stepper = Stepper(machine, self.kernel, self.tree)
         try:
             while matches < self.count:
                 stepper.run_to({entry: lambda: True})
@@ -685,7 +689,7 @@ class Recorder:
             enter = stepper.begin("enter", "The program begins",
                                   **self._about(stepper, process))
             stepper.finish(enter, functools.partial(self._to_ring_3, stepper, enter))
-        elif self._name(found.number) in ("fork", "vfork") and not children:
+        elif self._name(found.number) in FORKS and not children:
             self._child_later(stepper, process, int(result["result"], 16))
         return result
 
@@ -758,9 +762,11 @@ class Recorder:
         stub = self.kernel.range("syscall_entry")
         # Where a child begins; a stub that is not finished lacks it.
         tail_at = self.kernel.address(TAIL) if TAIL in self.kernel else None
+        switch = self.kernel.address("switch_to")  # behind it, others run
+        forks = self.found is not None and self._name(self.found.number) in FORKS
         depth, place, left = 0, None, False
 
-        def child_begins() -> dict[int, Callable[[], bool]]:
+        def child_begins() -> Places:
             """A child may run before its parent returns."""
             def it_does() -> bool:
                 current = stepper.table.current()
@@ -769,7 +775,7 @@ class Recorder:
                     children.append(self._child(stepper, current))
                 return False
             inside = depth or self.body == "none"
-            return {tail_at: it_does} if inside and tail_at is not None else {}
+            return {tail_at: it_does} if forks and inside and tail_at else {}
 
         registers = stepper.registers()
         back = registers["rip"] + 2
@@ -777,8 +783,8 @@ class Recorder:
             here = stepper.note(registers["rip"])
             in_stub = registers["rip"] in stub
             target = self._target(stepper, registers)
-            if target and not in_stub and self.body == "lines" and depth >= DEPTH or (
-                    target and self.body == "none"):
+            if target and (self.body == "none" or target == switch or (
+                    self.body == "lines" and depth >= DEPTH and not in_stub)):
                 registers = stepper.step_over(section, registers, target, process,
                                               child_begins)
                 place = None

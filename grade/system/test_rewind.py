@@ -72,7 +72,8 @@ def walk() -> dict[str, str]:
     again, with its answer."""
     commands = [
         *TO_A_CALL, "tbreak sys_getpid", "continue 1", "reverse-finish", "next",
-        "reverse-next", "reverse-step", "msr", "break syscall_entry", "reverse-continue 1",
+        "reverse-next", "reverse-step", "msr",
+        "break syscall_entry", "reverse-continue 1",
         "delete 3", "moment 0", "reverse-stepi", "continue 2", "reverse-stepi 1",
         "set var $rax = 5", "set var per_cpu.user_rsp = 5", "console",
         "last-write", "last-write $al", "last-write 5", "moment soon"]

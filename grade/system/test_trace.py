@@ -236,7 +236,8 @@ def test_the_gdt_and_the_msrs_are_told_to_the_cpu(call: Trace) -> None:
     (lgdt,) = [event for event in events if event["kind"] == "lgdt"]
     assert lgdt["limit"] == "0x37" and lgdt["entries"][6] == "0xaffa000000ffff"
     (ltr,) = [event for event in events if event["kind"] == "ltr"]
-    assert (ltr["selector"], ltr["limit"], ltr["iomap_base"]) == ("0x18", "0x67", "0x68")
+    assert [ltr[key] for key in ("selector", "limit", "iomap_base")] == [
+        "0x18", "0x67", "0x68"]
     assert {event["register"]: event["selector"] for event in events
             if event["kind"] == "segment"} == {
                 "cs": "0x8", **dict.fromkeys(("ss", "ds", "es", "fs", "gs"), "0x10")}
@@ -254,7 +255,8 @@ def test_two_recordings_are_the_same(call: Trace) -> None:
 
 def test_a_wrong_stub_differs_at_its_wrong_line(call: Trace, wrong: Trace) -> None:
     right, other = (section(trace, "call") for trace in (call, wrong))
-    first = next(i for i, (a, b) in enumerate(zip(states(right), states(other)))
+    pairs = enumerate(zip(states(right), states(other)))
+    first = next(i for i, (a, b) in pairs
                  if text_at(call, a) != text_at(wrong, b) or a != b)
     state = states(other)[first]
     assert text_at(wrong, state) == "popq %r10"
@@ -276,7 +278,8 @@ def test_of_a_kernel_that_dies_in_the_call_the_trace_is_kept(dead: Trace) -> Non
 
 
 def test_a_trace_ends_at_its_limit() -> None:
-    part = section(Recorder("/bin/hello", GETPID, body="all", limit=30).record(), "call")
+    trace = Recorder("/bin/hello", GETPID, body="all", limit=30).record()
+    part = section(trace, "call")
     assert part["end"]["kind"] == "limit" and len(part["steps"]) == 30
 
 
