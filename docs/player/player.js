@@ -774,6 +774,8 @@ svg .threshold { stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 3 3; 
   text-overflow: ellipsis; font: inherit; border-radius: 3px; padding-inline: 3px; }
 .ran .asm button:hover { background: var(--hover); }
 .ran .asm i { color: var(--soft); font-family: system-ui, sans-serif; font-size: 11.5px; }
+.ran thead th, .ran thead td { position: sticky; inset-block-start: 0;
+  background: var(--panel); }
 .ran thead th { font-size: 12px; font-weight: 600; padding: 2px 11px; color: var(--soft); }
 .ran thead th[data-shown="true"] { color: var(--ink); text-decoration: underline; }
 
@@ -897,7 +899,7 @@ kbd { font: 12px/1 ui-monospace, monospace; border: 1px solid var(--soft); borde
   main[data-view="machine"] .machine, main[data-view="machine"] .stack { display: flex; }
   main[data-view="machine"] .panel { block-size: auto; }
   main[data-view="machine"] .machine { flex: none; }
-  .card { margin: 0 10px; }
+  .card { margin-inline: 10px; }
   footer { padding: 6px 10px 8px; margin-block-start: 0; gap: 4px; }
   .said { flex-wrap: wrap; gap: 4px 10px; }
   .said p { order: 3; flex-basis: 100%; font-size: 14px; min-block-size: 4.35em; max-block-size: 4.35em; }
@@ -1282,6 +1284,7 @@ class TracePlayer extends HTMLElement {
         make("button", { class: "go", type: "submit" }, "Reveal")));
     card.hidden = false;
     card.querySelector("input").focus();
+    this._show(this.$(".source .scroll"), this.$(".lines .next")); // it has shrunk
     this._say(`Before ${step.code.asm} runs: what will it change?`);
   }
 
@@ -1546,8 +1549,8 @@ class TracePlayer extends HTMLElement {
     this.$(".said .where").textContent = `${position} of ${section.length}`;
     const sentence = step ? explain(section, position - 1) : `${section.title}.`;
     const last = position === section.length;
-    this._say(last ? `${sentence} ${section.end.text || ""}` : sentence,
-      last ? undefined : code.asm);
+    const end = last && !(step && step.exception) ? ` ${section.end.text || ""}` : "";
+    this._say(sentence + end, last ? undefined : code.asm);
     const range = this.$("input[type=range]");
     range.value = position;
     range.setAttribute("aria-valuetext", `${position} of ${section.length}, next ${code.asm}`);
@@ -1835,7 +1838,8 @@ class TracePlayer extends HTMLElement {
       ? Number((section.stack.top - registers.rsp) / WORD) : 0;
     const shownWords = section.stack ? Math.min(words, p.slots.length)
       : onKernel ? USER_BARS : 0;
-    p.stackName.textContent = section.stack ? "kernel stack" : "start-up stack";
+    p.stackName.textContent = !section.stack ? "start-up stack"
+      : onKernel && !inside ? "another stack" : "kernel stack";
     const fresh = new Set((step ? step.writes : []).map((write) => (
       section.stack ? Number((section.stack.top - write.at) / WORD) - 1 : -1)));
     const frameWords = Number(this.shown.frameSize / WORD);

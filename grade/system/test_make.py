@@ -149,3 +149,10 @@ def test_the_commands_of_the_readme_exist() -> None:
     named = set(re.findall(r"(?:^    |`)make ([a-z-]+)",
                            (TREE / "README.md").read_text(), re.MULTILINE))
     assert named and named <= targets
+
+
+def test_trace_makes_a_page_of_what_it_recorded(make: Command, tmp_path: Path) -> None:
+    done = make("trace", "PROG=/bin/hello", "NR=getpid", f"OUT={tmp_path}/t.json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == f"{tmp_path}/t.html: open it in a browser"
+    assert '"threshold-trace/1"' in (tmp_path / "t.html").read_text()
