@@ -40,6 +40,8 @@ def go_to(count: int) -> None:
     after a step back, so that is what it is told to do."""
     ask_recording(f"arm:{count:x}")
     gdb.execute("reverse-stepi", to_string=True)
+    if int(ask_recording("count"), 16) != count:
+        raise gdb.GdbError(f"The recording ends before moment {count}.")
 
 
 def here() -> str:

@@ -76,7 +76,8 @@ def walk() -> dict[str, str]:
         "break syscall_entry", "reverse-continue 1",
         "delete 3", "moment 0", "reverse-stepi", "continue 2", "reverse-stepi 1",
         "set var $rax = 5", "set var per_cpu.user_rsp = 5", "console",
-        "last-write", "last-write $al", "last-write 5", "moment soon"]
+        "last-write", "last-write $al", "last-write 5", "moment soon",
+        "moment 99999999"]
     session = rewind("/bin/regs 7", commands)
     return dict(zip(commands, session.answers))
 
@@ -128,7 +129,8 @@ def test_the_console_is_as_it_was(walk: dict[str, str]) -> None:
     ("last-write", "last-write: of what?"),
     ("last-write $al", "neither a whole register"),
     ("last-write 5", "neither a whole register"),
-    ("moment soon", "moment: which?")])
+    ("moment soon", "moment: which?"),
+    ("moment 99999999", "The recording ends before moment 99999999.")])
 def test_a_command_says_what_is_wrong(walk: dict[str, str], command: str,
                                       sentence: str) -> None:
     assert sentence in walk[command] and "Traceback" not in walk[command]
