@@ -176,12 +176,3 @@ def build(directory: Path, target: str = "all") -> subprocess.CompletedProcess[s
     return subprocess.run(["make", "-s", target], cwd=directory,
                           env=make.environment(), capture_output=True, text=True,
                           timeout=deadlines.HOST)
-
-
-def empty(directory: Path, first_empty: int) -> None:
-    """Empties the holes of a tree on disk, from a lab on."""
-    for lab in LABS.values():
-        for name in lab.files if lab.number >= first_empty else ():
-            path = directory / name
-            path.write_text(cut.cut(name, path.read_text(), [lab.number]))
-
