@@ -98,6 +98,7 @@ class Browser:
             raise
         self.errors: list[str] = []
         self.requests: list[str] = []
+        self._look: Optional[Tuple[int, int, bool, bool]] = None
 
     def __enter__(self) -> Browser:
         return self
@@ -144,8 +145,7 @@ class Browser:
     # ---- pages ----
 
     def open(self, page: Path) -> None:
-        """Loads a file, and keeps what was logged before."""
-        self.collect()
+        """Loads a file; what was logged before stays in the log."""
         self.driver.get(page.resolve().as_uri())
 
     def run(self, script: str, *arguments: Any) -> Any:
@@ -172,6 +172,9 @@ class Browser:
     def look(self, width: int, height: int, *, dark: bool = False,
              phone: bool = False) -> None:
         """The size of the window in CSS pixels, and what the system prefers."""
+        if self._look == (width, height, dark, phone):
+            return
+        self._look = (width, height, dark, phone)
         self.cdp("Emulation.setDeviceMetricsOverride", width=width, height=height,
                  deviceScaleFactor=1, mobile=phone)
         self.cdp("Emulation.setEmulatedMedia", features=[
