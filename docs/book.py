@@ -8,6 +8,7 @@ link inside the book that leads nowhere.
 from __future__ import annotations
 
 import html.parser
+import re
 import shutil
 import subprocess
 import sys
@@ -75,6 +76,22 @@ def pages() -> None:
         sys.exit("book: Sphinx had something to complain about.")
 
 
+def bundle_theme() -> None:
+    """Makes each of Furo's two files whole. Debian's package has the script in
+    modules, which no browser loads from a disk, and a style sheet of another
+    package by the address at which a web server would have it."""
+    script = HTML / "_static/scripts/furo.js"
+    subprocess.run(["esbuild", script, "--bundle", f"--outfile={script}",
+                    "--allow-overwrite", "--log-level=warning"],
+                   check=True, timeout=deadlines.HOST)
+    style = HTML / "_static/styles/furo.css"
+    text = style.read_text()
+    for line in re.findall(r"@import url\(/javascript/[^)]*\);", text):
+        imported = Path("/usr/share") / line[len("@import url(/"):-len(");")]
+        text = text.replace(line, imported.read_text())
+    style.write_text(text)
+
+
 class Links(html.parser.HTMLParser):
     """The addresses that a page refers to, and the places it has."""
 
@@ -123,6 +140,7 @@ def main() -> int:
     headers()
     traces(extra / "traces")
     pages()
+    bundle_theme()
     broken = broken_links(HTML)
     for line in broken:
         print(f"book: broken link: {line}", file=sys.stderr)

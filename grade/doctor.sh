@@ -19,7 +19,7 @@ check_tools="$grade_tools xdist pexpect musl clang-format yamllint"
 # What the report is about: a student's tree has no grade/system to check.
 reported=$grade_tools
 [ ! -d grade/system ] || reported=$check_tools
-book_tools="$check_tools doxygen sphinx furo myst_parser breathe"
+book_tools="$check_tools doxygen sphinx furo myst_parser breathe esbuild"
 # What the tests of the trace player need; without it they are skipped. Apart from
 # the others: 120 MB to fetch, and not packaged everywhere.
 browser_tools="chromium chromedriver selenium"

@@ -5,7 +5,7 @@ CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
 
 .PHONY: stress known-wrong labs release batch staircase steps figures book
 
-check stress: build/tools-browser
+check stress: build/tools-browser build/tools-book
 
 stress: all build/tools-check ## the long tests: millions of random calls
 	@$(PYTHON) -m pytest -n $(JOBS) --long $(TESTS)
