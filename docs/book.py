@@ -55,13 +55,7 @@ def traces(directory: Path) -> None:
     (directory / "getpid.html").write_text(page.page(getpid))
     (directory / "fork.html").write_text(page.page(fork))
     with tempfile.TemporaryDirectory(prefix="threshold-book-") as name:
-        tree = Path(name) / "tree"
-        known_wrong.make_base(tree)
-        known_wrong.apply_patch(known_wrong.entries([WRONG])[0], tree)
-        known_wrong.build(tree)
-        shutil.copytree(TREE / "user", tree / "user")
-        shutil.copytree(TREE / "build/user", tree / "build/user")
-        shutil.copy(TREE / "build/initrd.cpio", tree / "build")
+        tree = known_wrong.wrong_tree(WRONG, Path(name) / "tree")
         wrong = Recorder("/bin/regs 7", 39, 2, tree=tree).record()
     (directory / "wrong.html").write_text(page.page(wrong, getpid))
 

@@ -6,9 +6,10 @@
                                        and print what the proof says of the stub
 
 Each entry gets a fresh copy of the built tree, in which make builds what its
-patch changed; then the tests of its lab run on that kernel, all of them, so
-that the table also tells which mistakes each test is needed for. An entry that
-must be accepted gets the tests of all labs. Two entries run side by side, each
+patch changed; then the tests of its lab run on that kernel, until one has caught
+it and those that it names have run: so the table also tells what each test is the
+first to catch. --every goes on to the last test, and tells what a test is the only
+one to catch. An entry that must be accepted gets every test of all labs. Two entries run side by side, each
 in a process forked from this one, which has pytest loaded already.
 
 A run fails on a mistake that no test caught, that other tests caught than the
@@ -216,10 +217,21 @@ def apply_patch(entry: Entry, directory: Path) -> None:
                        f"{done.stdout.strip()} {done.stderr.strip()}")
 
 
+def wrong_tree(prefix: str, directory: Path) -> Path:
+    """A tree with one known-wrong solution, built, its programs and their archive
+    in it: for who wants to look at one."""
+    make_base(directory)
+    apply_patch(entries([prefix])[0], directory)
+    build(directory)
+    shutil.copytree(TREE / "build/user", directory / "build/user")
+    shutil.copy2(TREE / "build/initrd.cpio", directory / "build")
+    return directory
+
+
 # ---- one entry, in a process of its own -------------------------------------
 
 
-def grade_entry(entry: Entry, base: Path, directory: Path, named: bool,
+def grade_entry(entry: Entry, base: Path, directory: Path, extent: str,
                 proof_only: bool, seed: int) -> None:
     """Applies, builds, proves and grades; leaves facts.json and tests.jsonl."""
     os.setsid()
@@ -243,7 +255,7 @@ def grade_entry(entry: Entry, base: Path, directory: Path, named: bool,
                 "findings": [dataclasses.asdict(f) for f in proof.findings]}
         save(directory, facts)
         if not proof_only:
-            run_tests(entry, kernel, directory, named, seed)
+            facts["enough"] = run_tests(entry, kernel, directory, extent, seed)
     except BuildFailed as error:
         facts["build_error"] = str(error)
     except BadEntry as error:
@@ -256,20 +268,53 @@ def save(directory: Path, facts: dict[str, Any]) -> None:
     (directory / "facts.json").write_text(json.dumps(facts))
 
 
-def run_tests(entry: Entry, kernel: Path, directory: Path, named: bool,
-              seed: int) -> None:
+class UntilKnown:
+    """For pytest: ends the run when a test has failed and all that the entry names
+    have run. What comes after could only say again that the solution is wrong."""
+
+    def __init__(self, entry: Entry, results: Path) -> None:
+        self._names, self._results = set(entry.tests), results
+        self._session: Optional[pytest.Session] = None
+        self.reached = False
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        self._session = session
+
+    def pytest_runtest_logfinish(self) -> None:
+        records, planned = read_records(self._results)
+        waited = {name for name in planned
+                  if {name, name.partition("[")[0]} & self._names}
+        if (waited <= {r["name"] for r in records}
+                and any(caught(r) for r in records)):
+            assert self._session
+            self._session.shouldstop = "enough is known"
+            self.reached = True
+
+
+def caught(record: dict[str, Any]) -> bool:
+    """Did this test find the mistake, rather than not get to it?"""
+    return record["outcome"] not in ("pass", "error", "blocked")
+
+
+def run_tests(entry: Entry, kernel: Path, directory: Path, extent: str,
+              seed: int) -> bool:
+    """Runs the tests of an extent: "named", "known" or "every". Returns whether
+    it ended before the last one because enough was known."""
     grade = TREE / "grade"
     files = {LABS[entry.lab].tests} | {t.partition("::")[0] for t in entry.tests
                                   if t != BUILD}
     if entry.accept:
         files = {lab.tests for lab in LABS.values()}
     chosen = [str(grade / file) for file in sorted(files)]
-    if named and not entry.accept:
+    if extent == "named" and not entry.accept:
         chosen = [str(grade / test) for test in entry.tests if test != BUILD]
     os.chdir(grade)
+    until = UntilKnown(entry, directory / "tests.jsonl")
     pytest.main([*chosen, "-c", str(grade / "pytest.ini"), "--rootdir", str(grade),
                  "-n0", "-q", "-p", "no:cacheprovider", f"--kernel={kernel}",
-                 f"--grade-results={directory / 'tests.jsonl'}", f"--seed={seed}"])
+                 f"--grade-results={directory / 'tests.jsonl'}", f"--seed={seed}"],
+                plugins=[until] if extent == "known" and not entry.accept else [])
+    return until.reached
 
 
 # ---- the verdict on an entry ------------------------------------------------
@@ -319,7 +364,7 @@ def judge(entry: Entry, directory: Path, hung: bool, seconds: float) -> Outcome:
                           "tests done")
     elif "build_error" in facts:
         judge_build(outcome, facts["build_error"])
-    elif not records or len(records) < len(planned):
+    elif not records or len(records) < len(planned) and not facts.get("enough"):
         outcome.detail = f"{len(records)} of {len(planned)} tests left a result"
     elif any(r["outcome"] == "error" for r in records):
         broken = next(r for r in records if r["outcome"] == "error")
@@ -421,7 +466,7 @@ class Progress:
         self._clear()
 
 
-def grade_all(chosen: Sequence[Entry], jobs: int, named: bool = False,
+def grade_all(chosen: Sequence[Entry], jobs: int, extent: str = "known",
               proof_only: bool = False, quiet: bool = False, seed: int = 0
               ) -> list[Outcome]:
     """Grades entries, some at a time; the outcomes in the entries' order."""
@@ -443,7 +488,7 @@ def grade_all(chosen: Sequence[Entry], jobs: int, named: bool = False,
                     directory.mkdir()
                     process = context.Process(
                         target=grade_entry,
-                        args=(entry, base, directory, named, proof_only,
+                        args=(entry, base, directory, extent, proof_only,
                               seed))
                     process.start()
                     running.append((entry, process, directory, time.monotonic()))
@@ -521,8 +566,7 @@ def by_test(outcomes: Iterable[Outcome]) -> dict[str, dict[str, list[str]]]:
         if outcome.entry.accept:
             continue
         names = list(dict.fromkeys(
-            r["name"].partition("[")[0] for r in outcome.failed
-            if r["outcome"] not in ("error", "blocked")))
+            r["name"].partition("[")[0] for r in outcome.failed if caught(r)))
         for place, name in enumerate(names):
             row = table.setdefault(name, {"only": [], "first": [], "caught": []})
             row["caught"].append(outcome.entry.id)
@@ -612,11 +656,12 @@ def print_table(outcomes: Sequence[Outcome], result: dict[str, Any],
 
 def print_tests(result: dict[str, Any]) -> None:
     """What each test is there for."""
-    print("\nMistakes that a test alone catches, catches first, and catches; those "
-          "that it catches first:")
+    every = result["extent"] == "every"
+    print("\nMistakes that a test catches first" + (
+        ", alone, and at all" if every else "") + "; those that it catches first:")
     for name, row in result["tests"].items():
-        print(f"{len(row['only']):4} {len(row['first']):3} {len(row['caught']):3}  "
-              f"{name}  {' '.join(row['first'])}")
+        more = f" {len(row['only']):3} {len(row['caught']):3}" if every else ""
+        print(f"{len(row['first']):4}{more}  {name}  {' '.join(row['first'])}")
     if result["without"]:
         print("\nNo mistake is caught first by:")
         for name, reason in result["without"].items():
@@ -641,8 +686,11 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("id", nargs="*", help="grade the entries that begin so")
     parser.add_argument("--jobs", type=int, default=2, help="at a time (2)")
-    parser.add_argument("--named", action="store_true",
+    parser.add_argument("--named", dest="extent", action="store_const",
+                        const="named", default="known",
                         help="run only the tests that the entries name")
+    parser.add_argument("--every", dest="extent", action="store_const", const="every",
+                        help="run every test of an entry's lab")
     parser.add_argument("--proof", action="store_true",
                         help="print what the proof says of each stub")
     parser.add_argument("--seed", type=lambda text: int(text, 0), metavar="N",
@@ -674,7 +722,7 @@ def main(arguments: Sequence[str]) -> int:
               flush=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        outcomes = grade_all(chosen, options.jobs, options.named, options.proof,
+        outcomes = grade_all(chosen, options.jobs, options.extent, options.proof,
                              quiet=options.proof, seed=seed)
     except KeyboardInterrupt:
         print("\nknown_wrong: interrupted", file=sys.stderr)
@@ -683,8 +731,8 @@ def main(arguments: Sequence[str]) -> int:
         print_proofs(outcomes)
         return 0 if all(o.good for o in outcomes) else 1
     result = document(outcomes, time.monotonic() - started)
-    result["seed"] = seed
-    whole = not options.id and not options.named
+    result.update(seed=seed, extent=options.extent)
+    whole = not options.id and options.extent != "named"
     print_table(outcomes, result, whole)
     out = options.out or (RESULT if whole else None)
     if out:

@@ -8,13 +8,21 @@
  */
 #include "fork.h"
 
+#define FLAG_DF 0x400
+
 static uint64_t seed;
+static int forks;
 static bool begun; /* lets a child that begins at the beginning end at once */
 
 /* Forks with patterns. RSP lies on the real stack, at a place of its own. */
 __attribute__((noipa)) static long fork_with_patterns(void)
 {
 	registers_fill_call(random_next(&seed), SYS_fork, NULL, 0);
+	/* A flag that the kernel must not run with, and must not make up: DF is
+	 * set in every other fork. */
+	registers_before.rflags &= ~(uint64_t)FLAG_DF;
+	if (forks++ % 2 == 0)
+		registers_before.rflags |= FLAG_DF;
 	registers_before.rsp = ((uint64_t)__builtin_frame_address(0) & ~15ul) -
 			       2048 - (random_next(&seed) & 0x3f8);
 	registers_call();

@@ -42,12 +42,7 @@ def right() -> Trace:
 
 @pytest.fixture(scope="module")
 def wrong(tmp_path_factory: pytest.TempPathFactory) -> Trace:
-    tree = tmp_path_factory.mktemp("wrong") / "tree"
-    known_wrong.make_base(tree)
-    known_wrong.apply_patch(known_wrong.entries([WRONG])[0], tree)
-    known_wrong.build(tree)
-    shutil.copytree(TREE / "build/user", tree / "build/user")
-    shutil.copy2(TREE / "build/initrd.cpio", tree / "build")
+    tree = known_wrong.wrong_tree(WRONG, tmp_path_factory.mktemp("wrong") / "tree")
     return Recorder("/bin/forktest", 57, tree=tree).record()
 
 
