@@ -215,9 +215,9 @@ long syscall_handler(long nr, long a1, long a2, long a3, long a4, long a5,
 	p->syscall_nr = nr;
 	if ((unsigned long)nr < CALLS && calls[nr])
 		result = calls[nr](a1, a2, a3, a4, a5, a6);
-	frame = get_syscall_frame();
 	if (strace && boot_option("strace", 0))
 		strace(result);
+	frame = get_syscall_frame();
 	if (frame && !returns_to_user_space(frame)) {
 		kprintf("%s[%d]: a call would return outside user space\n",
 			p->name, p->pid);
