@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -123,14 +122,3 @@ def copy_tree(place: Path, tree: Path = TREE) -> Path:
 
     shutil.copytree(tree, place, symlinks=True, ignore=left_out)
     return place
-
-
-def empty_labs(tree: Path, first: int) -> None:
-    """Takes the solutions of a lab and of those after it out of a tree."""
-    region = re.compile(rf"(/\* LAB [{first}-9]:.*?\*/\n).*?(\n[ \t]*/\* END LAB )",
-                        re.DOTALL)
-    for path in sorted((tree / "kernel").glob("*.[chS]")):
-        text = path.read_text()
-        emptied = region.sub(r"\1\n/* Your code here. */\n\2", text)
-        if emptied != text:
-            path.write_text(emptied)
