@@ -1,5 +1,5 @@
 # GDB for this kernel. `make gdb` reads it; by hand: gdb -q -x .gdbinit
-# Type `help threshold` for the commands that kernel/gdb.py adds.
+# Type `help threshold` for the commands that kernel/gdb/ adds.
 set pagination off
 set confirm off
 set print pretty on
@@ -15,12 +15,12 @@ set history save on
 set history size 1000
 
 file build/kernel.elf
-source kernel/gdb.py
+source kernel/gdb/commands.py
 
 # In `make rewind`, the commands for going backwards: `help rewind`.
 python
 if "REWIND" in os.environ:
-    gdb.execute("source kernel/rewind.py")
+    gdb.execute("source kernel/gdb/rewind.py")
 end
 
 # Stop where a program is about to be killed and where the kernel panics.

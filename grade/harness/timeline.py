@@ -35,7 +35,7 @@ STOPPED = "T05thread:p01.01;"
 BEGIN, END = STOPPED + "replaylog:begin;", STOPPED + "replaylog:end;"
 FIXED = "E.This is a recording: what has happened cannot be changed"
 
-# Questions of kernel/rewind.py to the server, behind this word.
+# Questions of kernel/gdb/rewind.py to the server, behind this word.
 OURS = "qThreshold."
 
 # Instructions are counted instead of time, and random numbers and the date are
@@ -430,7 +430,7 @@ class Server:
         return line.gdb.ask(request)
 
     def _ours(self, question: str, *words: str) -> str:
-        """What kernel/rewind.py asks. The moment that `arm` names is where the
+        """What kernel/gdb/rewind.py asks. The moment that `arm` names is where the
         next step back leads: GDB then sees that the machine has moved."""
         line = self.timeline
         if question == "count":

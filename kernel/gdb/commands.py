@@ -22,7 +22,7 @@ from typing import Callable, Iterator, NamedTuple, Optional
 
 import gdb
 
-TREE = Path(__file__).resolve().parents[1]
+TREE = Path(__file__).resolve().parents[2]
 SOCKET = os.environ.get("GDB_SOCKET", "build/gdb.sock")
 
 MASK = (1 << 64) - 1

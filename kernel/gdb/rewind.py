@@ -4,7 +4,7 @@ GDB's own go backwards: reverse-stepi, reverse-step, reverse-next,
 reverse-finish, reverse-continue. These ask the server behind the socket
 (grade/harness/timeline.py), which knows the whole recording, for what GDB cannot.
 
-This file is read after kernel/gdb.py and uses its words.
+This file is read after kernel/gdb/commands.py and uses its words.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import re
 
 import gdb
 
-# In one namespace with kernel/gdb.py, as GDB reads both.
+# In one namespace with kernel/gdb/commands.py, as GDB reads both.
 if "command" not in globals():
-    raise gdb.GdbError("kernel/rewind.py needs kernel/gdb.py; type `make rewind`.")
+    raise gdb.GdbError("kernel/gdb/rewind.py needs kernel/gdb/commands.py; type `make rewind`.")
 
 REGISTERS = (*GENERAL, "eflags", "cs", "ss", "ds", "es", "fs", "gs", "fs_base",
              "gs_base", "k_gs_base", "cr2", "cr3")
@@ -107,7 +107,7 @@ def console(argument: str) -> None:
     say("" if answer == "none" else bytes.fromhex(answer).decode(errors="replace"))
 
 
-def read_msrs() -> dict[str, int]:  # in place of kernel/gdb.py's
+def read_msrs() -> dict[str, int]:  # in place of kernel/gdb/commands.py's
     """The MSRs, by way of a replay that is given up for it: to run an
     instruction in this one would change what was recorded."""
     answer = ask_recording(f"msrs:{address_of('main'):x}")
