@@ -19,7 +19,7 @@ export PROG APPEND FIRMWARE CPU MEM ICOUNT GDB TIMEOUT QEMUFLAGS PYTHON
 
 # The compiler for x86-64 is looked for at its first use, not here: the set-up
 # check may only just have installed it.
-TOOLPREFIX = $(eval TOOLPREFIX := $(shell sh grade/doctor.sh toolprefix))$(TOOLPREFIX)
+TOOLPREFIX = $(eval TOOLPREFIX := $(shell sh kernel/host/doctor.sh toolprefix))$(TOOLPREFIX)
 CC      = $(TOOLPREFIX)gcc
 LD      = $(TOOLPREFIX)ld
 NM      = $(TOOLPREFIX)nm
@@ -76,13 +76,13 @@ help: ## list these targets
 
 qemu: all $(INITRD) ## boot to the shell, or into PROG; Ctrl-A X leaves
 	@$(if $(GDB),echo 'QEMU waits: type make gdb in another terminal.')
-	@sh grade/run.sh terminal
+	@sh kernel/host/run.sh terminal
 
 run: all $(INITRD) ## run PROG without a terminal and report its status
-	@sh grade/run.sh batch
+	@sh kernel/host/run.sh batch
 
 gdb: all $(INITRD) build/tools-gdb ## boot under GDB, in two panes where tmux is
-	@sh kernel/debug.sh
+	@sh kernel/host/debug.sh
 
 rewind: all $(INITRD) build/tools-grade ## record PROG, then step it backwards in GDB
 	@$(PYTHON) grade/rewind.py
@@ -117,7 +117,7 @@ bench: all build/tools-check ## count instructions and time the boot
 	@$(PYTHON) grade/bench.py
 
 doctor: ## say what is installed and what is missing
-	@sh grade/doctor.sh report
+	@sh kernel/host/doctor.sh report
 
 format: build/tools-check ## lay out the C files by .clang-format
 	clang-format -i $(C_FILES)
@@ -132,9 +132,9 @@ clean: ## remove build/
 
 # Installs what is missing, or says how to; the stamp makes it cost nothing
 # when all was there.
-build/tools-%: grade/doctor.sh
+build/tools-%: kernel/host/doctor.sh
 	@mkdir -p build
-	@sh grade/doctor.sh install $*
+	@sh kernel/host/doctor.sh install $*
 	@touch $@
 
 # ---- kernel ----------------------------------------------------------------
@@ -157,16 +157,16 @@ build/kernel/%.o: kernel/% Makefile | build/tools-build
 build/kernel.elf: build/ksyms.o $(KERNEL_OBJS) kernel/kernel.ld
 	@echo 'LD $@'
 	$(Q)$(LD) $(LDFLAGS) -T kernel/kernel.ld -o $@ $(KERNEL_OBJS) build/ksyms.o
-	@sh grade/ksyms.sh $(NM) $@ | cmp - build/ksyms.S
+	@sh kernel/host/ksyms.sh $(NM) $@ | cmp - build/ksyms.S
 
 build/kernel-first.elf: build/ksyms-first.o $(KERNEL_OBJS) kernel/kernel.ld
 	$(Q)$(LD) $(LDFLAGS) -T kernel/kernel.ld -o $@ $(KERNEL_OBJS) $<
 
-build/ksyms.S: build/kernel-first.elf grade/ksyms.sh
-	$(Q)sh grade/ksyms.sh $(NM) $< > $@
+build/ksyms.S: build/kernel-first.elf kernel/host/ksyms.sh
+	$(Q)sh kernel/host/ksyms.sh $(NM) $< > $@
 
-build/ksyms-first.S: grade/ksyms.sh | build/tools-build
-	$(Q)sh grade/ksyms.sh > $@
+build/ksyms-first.S: kernel/host/ksyms.sh | build/tools-build
+	$(Q)sh kernel/host/ksyms.sh > $@
 
 build/%.o: build/%.S
 	$(Q)$(CC) -c -o $@ $<

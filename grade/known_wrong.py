@@ -177,13 +177,10 @@ class BuildFailed(Exception):
 
 def make_base(directory: Path) -> None:
     """A copy of what the kernel is built from, built."""
-    (directory / "grade").mkdir(parents=True)
-    (directory / "build").mkdir()
+    (directory / "build").mkdir(parents=True)
     shutil.copytree(TREE / "kernel", directory / "kernel",
                     ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy2(TREE / "Makefile", directory)
-    for script in (TREE / "grade").glob("*.sh"):
-        shutil.copy2(script, directory / "grade")
     # What make has built already keeps its times, so make will not again.
     for name in ("kernel", "ksyms-first.S", "ksyms-first.o", "kernel-first.elf",
                  "ksyms.S", "ksyms.o", "kernel.elf", "tools-build"):

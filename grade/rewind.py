@@ -113,7 +113,7 @@ def debug(recorded: Recording) -> int:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             return subprocess.call(
-                ["sh", "kernel/debug.sh", "attach"], cwd=TREE,
+                ["sh", "kernel/host/debug.sh", "attach"], cwd=TREE,
                 env={**os.environ, "GDB_SOCKET": str(path), "REWIND": "1"},
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         finally:

@@ -40,7 +40,8 @@ def measure() -> float:
         kernel.write_bytes(_kernel())
         begin = time.monotonic()
         subprocess.run(
-            ["sh", str(Path(__file__).parents[1] / "qemu.sh"), "-serial", "none"],
+            ["sh", str(Path(__file__).parents[2] / "kernel/host/qemu.sh"),
+             "-serial", "none"],
             env={**os.environ, "KERNEL": str(kernel), "INITRD": str(kernel),
                  "PROG": "", "APPEND": "", "GDB": "", "ICOUNT": "", "CPU": "",
                  "QEMUFLAGS": "", "FIRMWARE": "qboot", "MEM": ""},

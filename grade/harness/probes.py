@@ -103,7 +103,7 @@ def require(init: str, others: Collection[str]) -> None:
 def tool_prefix() -> str:
     """What stands before gcc and ld for x86-64."""
     return subprocess.run(
-        ["sh", str(TREE / "grade/doctor.sh"), "toolprefix"], check=True,
+        ["sh", str(TREE / "kernel/host/doctor.sh"), "toolprefix"], check=True,
         capture_output=True, text=True, timeout=deadlines.HOST).stdout.strip()
 
 

@@ -4,7 +4,7 @@
         result = machine.wait()
     assert result.status == 0, result.report
 
-QEMU is started by grade/qemu.sh, which describes the machine for everyone. It
+QEMU is started by kernel/host/qemu.sh, which describes the machine for everyone. It
 runs in a session of its own that is killed whole when the `with` ends, however
 it ends; a test runner that is killed takes its QEMU along. Any number may run
 side by side: sockets lie in a directory of their own, and no port is used.
@@ -156,7 +156,7 @@ class Machine:
         if monitor:
             arguments += ["-qmp", f"unix:{self._directory}/qmp,server=on,wait=off"]
         self._process = subprocess.Popen(
-            [*_die_with_parent(), "sh", str(TREE / "grade/qemu.sh"),
+            [*_die_with_parent(), "sh", str(TREE / "kernel/host/qemu.sh"),
              *arguments, *flags],
             env={
                 **os.environ,

@@ -283,7 +283,8 @@ def _statements(text: str) -> Iterator[str]:
 def build(files: Mapping[str, bytes]) -> Path:
     """The kernel made of this tree and these files; built only once for the
     same content. SubmissionError if it cannot be."""
-    headers = frozenset(path.name for path in (TREE / "kernel").glob("*.h"))
+    headers = frozenset(str(path.relative_to(TREE / "kernel"))
+                        for path in (TREE / "kernel").rglob("*.h"))
     for name, data in files.items():
         vet_source(name, data.decode(), headers)
 
@@ -317,9 +318,9 @@ def build(files: Mapping[str, bytes]) -> Path:
 
 def _trusted_sources() -> list[str]:
     """All that a kernel is made of, but for the labs' files."""
-    names = [str(path.relative_to(TREE)) for path in (TREE / "kernel").iterdir()
-             if path.suffix in (".c", ".h", ".S", ".ld")]
-    names += ["Makefile", "grade/ksyms.sh", "grade/doctor.sh"]
+    names = [str(path.relative_to(TREE)) for path in (TREE / "kernel").rglob("*")
+             if path.suffix in (".c", ".h", ".S", ".ld", ".sh")]
+    names += ["Makefile"]
     return sorted(name for name in names if name not in labs.FILES)
 
 
@@ -378,7 +379,7 @@ def _compiled_from(tree: Path, changed: Sequence[str]) -> list[str]:
         if name.endswith(".h"):
             files += sorted(
                 source for source in (str(path.relative_to(tree))
-                                      for path in (tree / "kernel").glob("*.c"))
+                                      for path in (tree / "kernel").rglob("*.c"))
                 if source not in files and _mentions(tree, source, Path(name).name))
     return files
 
@@ -389,12 +390,12 @@ def _mentions(tree: Path, source: str, header: str) -> bool:
     todo = [source]
     while todo:
         path = tree / todo.pop()
-        included = re.findall(r'#\s*include\s*"([\w.]+)"',
+        included = re.findall(r'#\s*include\s*"([\w./]+)"',
                               path.read_text(errors="replace"))
         for name in included:
             if name == header:
                 return True
-            if name not in seen and (tree / "kernel" / name).exists():
+            if name not in seen and (tree / "kernel" / name).is_file():
                 seen.add(name)
                 todo.append(f"kernel/{name}")
     return False

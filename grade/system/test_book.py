@@ -19,7 +19,7 @@ sys.path.insert(0, str(TREE / "docs"))
 pytestmark = [
     pytest.mark.xdist_group("browser"),
     pytest.mark.skipif(
-        subprocess.run(["sh", TREE / "grade/doctor.sh", "has", "book"],
+        subprocess.run(["sh", TREE / "kernel/host/doctor.sh", "has", "book"],
                        timeout=deadlines.HOST).returncode != 0,
         reason="what the book is made with is not here: make book says how")]
 

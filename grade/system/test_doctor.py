@@ -49,7 +49,7 @@ class Machine:
 
     def doctor(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["sh", "grade/doctor.sh", *arguments], cwd=TREE, text=True,
+            ["sh", "kernel/host/doctor.sh", *arguments], cwd=TREE, text=True,
             env={"PATH": str(self.path), "PYTHON": "none"},
             stdin=subprocess.DEVNULL, capture_output=True, timeout=deadlines.HOST)
 
@@ -187,6 +187,6 @@ def test_a_compiler_for_another_machine_is_none(machine: Machine) -> None:
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="needs the host's tools")
 def test_this_machine_has_all(make_environment: dict[str, str]) -> None:
-    done = subprocess.run(["sh", "grade/doctor.sh", "install", "check"], cwd=TREE,
+    done = subprocess.run(["sh", "kernel/host/doctor.sh", "install", "check"], cwd=TREE,
                           env=make_environment, timeout=deadlines.HOST)
     assert done.returncode == 0

@@ -697,7 +697,7 @@ class TestMakeGdb:
 
     def test_without_tmux(self, terminal: Tmux) -> None:
         terminal.type("mkdir empty; for p in sh stty gdb uname; do "
-                      "ln -s $(command -v $p) empty; done; PATH=$PWD/empty sh kernel/debug.sh")
+                      "ln -s $(command -v $p) empty; done; PATH=$PWD/empty sh kernel/host/debug.sh")
         screen = terminal.wait_for("in another")
         assert re.search(r"type `make qemu GDB=1` in\s+one\s+terminal", screen)
 

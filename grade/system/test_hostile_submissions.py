@@ -333,8 +333,8 @@ def test_nothing_but_the_labs_files_is_taken(
     (submission / "user/lib/start.c").write_text("#error taken\n")
     for path in submission.glob("grade/**/*.py"):
         path.write_text(touch)
-    (submission / "grade/doctor.sh").write_text(f"touch {mark}\n")
-    (submission / "grade/qemu.sh").write_text(f"touch {mark}\n")
+    (submission / "kernel/host/doctor.sh").write_text(f"touch {mark}\n")
+    (submission / "kernel/host/qemu.sh").write_text(f"touch {mark}\n")
     (submission / "sitecustomize.py").write_text(touch)
     (submission / ".git").mkdir()
     (submission / ".git/HEAD").write_text("ref: refs/heads/../../../etc/passwd\n")

@@ -46,7 +46,7 @@ def test_the_script_behind_run_has_the_programs_status(
     make_environment: dict[str, str]
 ) -> None:
     done = subprocess.run(
-        ["sh", "grade/run.sh", "batch"], cwd=TREE, capture_output=True,
+        ["sh", "kernel/host/run.sh", "batch"], cwd=TREE, capture_output=True,
         env={**make_environment, "PROG": "/bin/sh -c 'exit 5'"},
         timeout=deadlines.HOST)
     assert done.returncode == 5
@@ -92,7 +92,7 @@ def test_a_run_that_is_killed_takes_qemu_along(
 ) -> None:
     pid_file = tmp_path / "pid"
     script = subprocess.Popen(
-        ["sh", "grade/run.sh", "batch"], cwd=TREE, stdout=subprocess.PIPE,
+        ["sh", "kernel/host/run.sh", "batch"], cwd=TREE, stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL, text=True,
         env={**make_environment, "PROG": "/bin/sh -c 'echo here; sleep 1000'",
              "QEMUFLAGS": f"-pidfile {pid_file}"})

@@ -12,7 +12,7 @@ trap 'rm -f "$log"' EXIT
 exec 3<&0
 trap 'trap "" INT TERM HUP; kill "$qemu"; wait; exit 130' INT TERM HUP
 if [ "$1" = terminal ]; then
-    sh grade/qemu.sh -serial chardev:console -mon chardev=console \
+    sh kernel/host/qemu.sh -serial chardev:console -mon chardev=console \
         -chardev "stdio,id=console,mux=on,signal=off,logfile=$log" <&3 &
 else
     # timeout is GNU's; without it (macOS) there is no deadline.
@@ -21,7 +21,7 @@ else
         deadline="timeout --foreground -k 5 ${TIMEOUT:=600}"
     fi
     start=$(date +%s)
-    $deadline sh grade/qemu.sh -serial chardev:console \
+    $deadline sh kernel/host/qemu.sh -serial chardev:console \
         -chardev "stdio,id=console,signal=off,logfile=$log" < /dev/null &
 fi
 qemu=$!

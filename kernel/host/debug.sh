@@ -7,7 +7,7 @@
 #   … session              and then the tmux session it is in
 #   sh debug.sh attach     GDB alone
 #   sh debug.sh stop       ends that QEMU
-# What QEMU runs comes from the environment, as for grade/qemu.sh.
+# What QEMU runs comes from the environment, as for kernel/host/qemu.sh.
 socket=build/gdb.sock
 pid_file=build/qemu.pid
 
@@ -15,7 +15,7 @@ pid_file=build/qemu.pid
 trap : INT
 
 gdb_program() {
-    sh grade/doctor.sh gdb && return
+    sh kernel/host/doctor.sh gdb && return
     echo "debug: there is no GDB on the PATH." >&2
     return 1
 }
@@ -36,7 +36,7 @@ console() {
         while [ ! -S "$socket" ] && kill -0 $$ 2> /dev/null; do sleep 0.05; done
         echo "debug: QEMU waits for GDB on $socket"
     ) &
-    sh grade/run.sh terminal
+    sh kernel/host/run.sh terminal
 }
 
 stop() {
@@ -56,7 +56,7 @@ except OSError:
 # In tmux already: its window gets a second pane, with GDB.
 split_this() {
     pane=$(tmux split-window -P -F '#{pane_id}' -c "$PWD" "$split" -l 65% \
-        'sh kernel/debug.sh gdb')
+        'sh kernel/host/debug.sh gdb')
     console
     if tmux list-panes -a -F '#{pane_id}' | grep -qx "$pane"; then
         echo "debug: QEMU has ended; Enter closes GDB."
@@ -68,7 +68,7 @@ split_this() {
 # A tmux of its own, gone with either pane or with the terminal.
 new_session() {
     tmux -L "threshold-$$" -f /dev/null \
-        new-session -s threshold 'sh kernel/debug.sh console session' \; \
+        new-session -s threshold 'sh kernel/host/debug.sh console session' \; \
         set-option destroy-unattached on \; \
         set-option mouse on \; \
         set-option history-limit 50000 \; \
@@ -77,7 +77,7 @@ new_session() {
         set-option window-status-current-format '' \; \
         set-option status-right \
             'other pane: click, or Ctrl-B and an arrow | quit in GDB leaves' \; \
-        split-window "$split" -l 65% 'sh kernel/debug.sh gdb session' > /dev/null
+        split-window "$split" -l 65% 'sh kernel/host/debug.sh gdb session' > /dev/null
 }
 
 case ${1:-} in
