@@ -15,7 +15,7 @@
 #include "timer.h"
 #include "tty.h"
 
-static const char *const names[32] = {
+static const char *const vector_names[32] = {
 	"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM",
 	"#DF", "#9",  "#TS", "#NP", "#SS", "#GP", "#PF", "#15",
 	"#MF", "#AC", "#MC", "#XM", "#VE", "#CP", "#22", "#23",
@@ -24,7 +24,7 @@ static const char *const names[32] = {
 
 static const char *vector_name(uint64_t vector)
 {
-	return vector < 32 ? names[vector] : "interrupt";
+	return vector < 32 ? vector_names[vector] : "interrupt";
 }
 
 /* As trap_entry.S has it: AMD APM vol. 2 section 8.4.1. */
