@@ -85,12 +85,12 @@ gdb: all $(INITRD) build/tools-gdb ## boot under GDB, in two panes where tmux is
 	@sh kernel/host/debug.sh
 
 rewind: all $(INITRD) build/tools-grade ## record PROG, then step it backwards in GDB
-	@$(PYTHON) grade/rewind.py
+	@PYTHONPATH=grade $(PYTHON) -m replay.rewind
 
 # COMPARE=other.json: the page compares the two traces.
 trace: TRACE = $(or $(OUT),build/trace.json)
 trace: all build/tools-grade ## record one call of PROG (NR=write COUNT=2 BODY=all)
-	@$(PYTHON) grade/trace.py '$(PROG)' --number '$(NR)' $(if $(COUNT),--count $(COUNT)) \
+	@PYTHONPATH=grade $(PYTHON) -m replay.trace '$(PROG)' --number '$(NR)' $(if $(COUNT),--count $(COUNT)) \
 		$(if $(BODY),--body $(BODY)) $(if $(LIMIT),--limit $(LIMIT)) \
 		--output '$(TRACE)'
 	@$(PYTHON) docs/player/page.py '$(basename $(TRACE)).html' '$(TRACE)' $(COMPARE)

@@ -25,8 +25,8 @@ for folder in ("grade", "docs/player"):
 # pylint: disable=wrong-import-position
 import known_wrong  # noqa: E402
 import page  # noqa: E402
-from harness import deadlines  # noqa: E402
-from harness.tracing import Recorder  # noqa: E402
+from machine import deadlines  # noqa: E402
+from replay.tracing import Recorder  # noqa: E402
 
 # A stub that pops R8 and R10 in the wrong order, for the chapter's comparison.
 WRONG = "E68"

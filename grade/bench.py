@@ -16,8 +16,8 @@ import statistics
 import time
 from typing import Optional
 
-from harness.qemu import KERNEL, TREE, Machine, MachineError
-from harness.symbols import Symbols
+from machine.qemu import KERNEL, TREE, Machine, MachineError
+from machine.symbols import Symbols
 
 ICOUNT = "shift=0,sleep=off"
 BOOTS = 21

@@ -10,12 +10,12 @@ from typing import Iterator
 
 import pytest
 
-from harness import make
-from harness.programs import compile_static
-from harness.qemu import INITRD, KERNEL, TREE
-from harness.symbols import Symbols
+from machine import make
+from machine.programs import compile_static
+from machine.qemu import INITRD, KERNEL, TREE
+from machine.symbols import Symbols
 
-pytest_plugins = ["harness.grading"]
+pytest_plugins = ["judge.grading"]
 
 # Every process that a test starts inherits this mark, so that it can be found.
 MARK = "THRESHOLD_TEST_RUN"

@@ -2,7 +2,7 @@
 
 The labs' files are taken from the submission, built into this tree's kernel,
 and tested by grade/test_N_*.py. Whatever happens, build/grade.json says so
-afterwards; harness/report.py turns it into the forms that others read:
+afterwards; report/__init__.py turns it into the forms that others read:
 
     grade.py --format junit            from the last build/grade.json
 
@@ -28,7 +28,9 @@ from typing import Any, Callable, NoReturn, Optional, Sequence
 GRADE = Path(__file__).resolve().parent
 sys.path.insert(0, str(GRADE))
 # pylint: disable=wrong-import-position
-from harness import calibration, labs, report  # noqa: E402
+import labs  # noqa: E402
+import report  # noqa: E402
+from machine import calibration  # noqa: E402
 
 Record = dict[str, Any]
 
@@ -118,7 +120,8 @@ def _grade(options: argparse.Namespace, grade: Record) -> None:
     os.environ["DEADLINE_SCALE"] = str(grade["scale"])
     # These read the scale when they are loaded.
     # pylint: disable=import-outside-toplevel
-    from harness import probes, submission
+    from intake import submission
+    from judge import probes
 
     try:
         with tempfile.TemporaryDirectory(prefix="threshold-handin-") as name:
@@ -153,7 +156,7 @@ def _opened(options: argparse.Namespace, grade: Record, directory: Path) -> Path
     """Where the submission's files are: an archive is unpacked into a directory,
     and if it is one lab's, that one is graded."""
     # pylint: disable=import-outside-toplevel
-    from harness import handin, submission
+    from intake import handin, submission
 
     if not options.submission.is_file():
         return options.submission
@@ -173,7 +176,7 @@ def _check_answers(options: argparse.Namespace, grade: Record, directory: Path
         return
     # pylint: disable=import-outside-toplevel
     try:
-        from harness import answers, submission
+        from intake import answers, submission
 
         tables = answers.parse(submission.read(directory, answers.FILE,
                                                answers.SIZE_LIMIT))
@@ -252,7 +255,7 @@ def _run_tests(options: argparse.Namespace, kernel: Optional[Path], seed: int,
                results: _Results) -> None:
     """Runs pytest, --jobs of them that share the tests, and collects what they
     write. Without a kernel only says which tests there are."""
-    from harness import deadlines  # pylint: disable=import-outside-toplevel
+    from machine import deadlines  # pylint: disable=import-outside-toplevel
 
     with tempfile.TemporaryDirectory(prefix="threshold-grade-") as name:
         directory = Path(name)

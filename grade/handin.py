@@ -16,7 +16,10 @@ from typing import Any, Optional
 GRADE = Path(__file__).resolve().parent
 sys.path.insert(0, str(GRADE))
 # pylint: disable=wrong-import-position
-from harness import answers, deadlines, handin, labs, report, submission  # noqa: E402
+import labs  # noqa: E402
+import report  # noqa: E402
+from intake import answers, handin, submission  # noqa: E402
+from machine import deadlines  # noqa: E402
 
 TREE = GRADE.parent
 RESULT = TREE / "build/grade.json"

@@ -1,17 +1,17 @@
 """Lab 1: the segments, read from the machine, and ring 3 entered and left.
 
 No test here needs a system call. Most look at one boot, which is watched from
-gdt_init to the first interrupts of ring 3: harness/ring3.py.
+gdt_init to the first interrupts of ring 3: judge/ring3.py.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from harness import ring3, segments
-from harness.grading import Lab, hint, points, wrong
-from harness.ring3 import PROBE, REACHED, Event, Journey, Trap, Watcher
-from harness.segments import KERNEL_CS, KERNEL_DS, TSS, USER_CS, USER_DS
+from judge import ring3, segments
+from judge.grading import Lab, hint, points, wrong
+from judge.ring3 import PROBE, REACHED, Event, Journey, Trap, Watcher
+from judge.segments import KERNEL_CS, KERNEL_DS, TSS, USER_CS, USER_DS
 
 # The tests that share the boot run in one process, the first one first.
 shared = pytest.mark.xdist_group("gdt")

@@ -1,19 +1,19 @@
 """Lab 2: the model-specific registers, and a user's SYSCALL up to LSTAR.
 
 No test here runs an instruction of the entry stub. Most look at one boot, in
-which init_syscall is stepped and SYSCALL is followed: harness/msrs.py.
+which init_syscall is stepped and SYSCALL is followed: judge/msrs.py.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from harness import msrs, ring3, segments
-from harness.grading import Lab, hint, points, wrong
-from harness.msrs import (
+from judge import msrs, ring3, segments
+from judge.grading import Lab, hint, points, wrong
+from judge.msrs import (
     EFER, GS_BASE, KERNEL_GS_BASE, LMA, LME, LSTAR, NXE, PROBE, SCE, SFMASK, STAR,
     Arrival, Journey)
-from harness.ring3 import DEAD, EXCEPTION, REACHED, Watcher
+from judge.ring3 import DEAD, EXCEPTION, REACHED, Watcher
 
 # The tests that share the boot run in one process, the first one first.
 shared = pytest.mark.xdist_group("msr")

@@ -14,12 +14,13 @@ from typing import Dict, Iterator, List, Tuple
 
 import pytest
 
-from harness import deadlines, stress
-from harness.entry import (
+from judge import stress
+from machine import deadlines
+from judge.entry import (
     AC, ARGUMENTS, C_ARGUMENTS, DF, FLAGS_BASE, FLAGS_FREE, GENERAL, IF, KERNEL_HALF,
     KSTACK_BYTES, NT, PAGE, TF, USER_CS, USER_SS, Call, Caller, Finding, Walk, blame,
     close_left, culprit, proved, signed, walk)
-from harness.grading import Lab, hint, points
+from judge.grading import Lab, hint, points
 
 READ, WRITE, OPEN, YIELD, NANOSLEEP, GETPID = 0, 1, 2, 24, 35, 39
 EXECVE, WAIT4, NOTHING = 59, 61, 9999

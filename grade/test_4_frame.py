@@ -12,8 +12,8 @@ import collections
 from pathlib import Path
 from typing import Iterable, Optional
 
-from harness.frames import IF, WORDS, Call, Stage, layout_of, variable_at
-from harness.grading import Lab, hint, points, wrong
+from judge.frames import IF, WORDS, Call, Stage, layout_of, variable_at
+from judge.grading import Lab, hint, points, wrong
 
 ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
 KEPT_BY_C = ("rbx", "rbp", "r12", "r13", "r14", "r15")

@@ -3,7 +3,7 @@
 The registers of both sides are read from the machine, at the SYSCALL and at the
 first instruction of user code behind it; what processes see of one another's
 memory, numbers and ends is told by probes through a breakpoint (see
-harness/processes.py), never by what the kernel prints.
+judge/processes.py), never by what the kernel prints.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import NoReturn, Optional
 
 import pytest
 
-from harness import stress
-from harness.gdb_remote import MachineGone
-from harness.grading import Lab, Verdict, hint, points, wrong
-from harness.processes import (
+from judge import stress
+from machine.gdb_remote import MachineGone
+from judge.grading import Lab, Verdict, hint, points, wrong
+from judge.processes import (
     Arrival, Fact, Fork, IF, Run, Story, Told, forks_of, page_entries, tell)
 
 ERRORS = {-11: "-EAGAIN", -12: "-ENOMEM", -38: "-ENOSYS"}

@@ -28,7 +28,8 @@ from typing import Any, Optional, Sequence
 TREE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TREE / "grade"))
 # pylint: disable=wrong-import-position
-from harness import labs, report  # noqa: E402
+import labs  # noqa: E402
+import report  # noqa: E402
 
 Record = dict[str, Any]
 

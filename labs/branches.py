@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 # pylint: disable=wrong-import-position
 import tree  # noqa: E402
 from cut import Malformed  # noqa: E402
-from harness.labs import LABS  # noqa: E402
+from labs import LABS  # noqa: E402
 from repository import Repository, message, source_of  # noqa: E402
 
 SOLUTION = "solution"

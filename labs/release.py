@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 # pylint: disable=wrong-import-position
 import cut  # noqa: E402
 import tree  # noqa: E402
-from harness.labs import LABS  # noqa: E402
+from labs import LABS  # noqa: E402
 from repository import Repository, message, source_of  # noqa: E402
 from tree import Files, TreeError  # noqa: E402
 

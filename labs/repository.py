@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Optional, Sequence
 
-from harness import deadlines
+from machine import deadlines
 from tree import Files, TreeError
 
 NAME, ADDRESS = "Threshold", "labs@threshold.invalid"

@@ -22,9 +22,9 @@ from typing import Any, Iterator
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 # pylint: disable=wrong-import-position
 import tree  # noqa: E402
-from harness import deadlines, make  # noqa: E402
-from harness.labs import LABS  # noqa: E402
-from harness.qemu import Machine  # noqa: E402
+from machine import deadlines, make  # noqa: E402
+from labs import LABS  # noqa: E402
+from machine.qemu import Machine  # noqa: E402
 
 # A program that shows by itself what each kernel lacks, and what is then said.
 SHOWN_BY: dict[int, tuple[str, str]] = {

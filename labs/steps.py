@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 # pylint: disable=wrong-import-position
 import cut  # noqa: E402
 import tree  # noqa: E402
-from harness import submission  # noqa: E402
-from harness.labs import FILES, LABS  # noqa: E402
+from intake import submission  # noqa: E402
+from labs import FILES, LABS  # noqa: E402
 from staircase import grade_kernel  # noqa: E402
 
 try:

@@ -11,7 +11,7 @@ stress: all build/tools-check ## the long tests: millions of random calls
 	@$(PYTHON) -m pytest -n $(JOBS) --long $(TESTS)
 
 known-wrong: all build/tools-check ## grade every known-wrong solution (ID=G some, EVERY=1)
-	@$(PYTHON) grade/known_wrong.py --jobs $(JOBS) $(if $(EVERY),--every) $(ID)
+	@$(PYTHON) grade/known_wrong/run.py --jobs $(JOBS) $(if $(EVERY),--every) $(ID)
 
 labs: ## make the labs' branches from the commit that is checked out
 	@$(PYTHON) labs/branches.py

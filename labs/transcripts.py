@@ -42,9 +42,11 @@ from typing import Any, Iterator, Optional, Sequence
 sys.path[:0] = [str(Path(__file__).resolve().parent),
                 str(Path(__file__).resolve().parents[1] / "grade")]
 # pylint: disable=wrong-import-position
-from harness import deadlines, make, probes, submission  # noqa: E402
-from harness.gdb_session import copy_tree, debug, rewind  # noqa: E402
-from harness.qemu import TREE, Machine, MachineError  # noqa: E402
+from intake import submission  # noqa: E402
+from judge import probes  # noqa: E402
+from machine import deadlines, make  # noqa: E402
+from replay.gdb_session import copy_tree, debug, rewind  # noqa: E402
+from machine.qemu import TREE, Machine, MachineError  # noqa: E402
 import tree as student_tree  # noqa: E402
 
 PROMPTS = {"console": "$ ", "gdb": "(gdb) ", "threshold": "$ "}

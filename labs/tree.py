@@ -19,8 +19,8 @@ TREE = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TREE / "labs"), str(TREE / "grade")]
 # pylint: disable=wrong-import-position
 import cut  # noqa: E402
-from harness import deadlines, make  # noqa: E402
-from harness.labs import LABS  # noqa: E402
+from machine import deadlines, make  # noqa: E402
+from labs import LABS  # noqa: E402
 
 # A tree's files: their modes, as git writes them, and what is in them.
 Files = dict[str, tuple[int, bytes]]

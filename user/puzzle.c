@@ -12,7 +12,7 @@
 /* No call has this number, so the kernel does nothing but refuse it. */
 #define PUZZLE_CALL 500
 
-/* A number for each id and lab. grade/harness/answers.py knows it too. */
+/* A number for each id and lab. grade/intake/answers.py knows it too. */
 static uint64_t number_of(const char *id, uint64_t lab)
 {
 	uint64_t state = lab;

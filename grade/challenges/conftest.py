@@ -1,4 +1,4 @@
-"""Gives the challenges their `challenge`; harness/challenge.py says how one is
+"""Gives the challenges their `challenge`; judge/challenge.py says how one is
 written."""
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from typing import Any, Iterator
 
 import pytest
 
-from harness.challenge import Challenge
-from harness.gdb_remote import GdbTimeout, MachineGone
-from harness.grading import Verdict
-from harness.qemu import INITRD, KERNEL, MachineError
-from harness.symbols import Symbols
+from judge.challenge import Challenge
+from machine.gdb_remote import GdbTimeout, MachineGone
+from judge.grading import Verdict
+from machine.qemu import INITRD, KERNEL, MachineError
+from machine.symbols import Symbols
 
 
 @pytest.fixture

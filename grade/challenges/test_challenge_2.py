@@ -23,11 +23,11 @@ from typing import Callable, Optional
 
 import pytest
 
-from harness import probes, segments
-from harness.challenge import Challenge
-from harness.gdb_remote import Gdb
-from harness.grading import LabMachine, wrong
-from harness.msrs import LSTAR, SFMASK, STAR, WRMSR
+from judge import probes, segments
+from judge.challenge import Challenge
+from machine.gdb_remote import Gdb
+from judge.grading import LabMachine, wrong
+from judge.msrs import LSTAR, SFMASK, STAR, WRMSR
 
 SPINS = "probe_ring3"  # needs no call, so labs 3 to 5 may be empty
 DF, D, ACCESSED = 1 << 10, 1 << 54, 1 << 40

@@ -26,13 +26,13 @@ from typing import NamedTuple
 
 import pytest
 
-from harness import deadlines, make
-from harness.challenge import Challenge
-from harness.gdb_remote import MachineGone
-from harness.gdb_session import copy_tree
-from harness.grading import wrong
-from harness.qemu import STATUS_FAULT, Result
-from harness.symbols import Symbols
+from machine import deadlines, make
+from judge.challenge import Challenge
+from machine.gdb_remote import MachineGone
+from replay.gdb_session import copy_tree
+from judge.grading import wrong
+from machine.qemu import STATUS_FAULT, Result
+from machine.symbols import Symbols
 
 AC = 1 << 18
 CALLS = 1000  # of an attack, at most

@@ -23,9 +23,9 @@ from __future__ import annotations
 
 from typing import Dict, List
 
-from harness import probes
-from harness.challenge import Challenge
-from harness.grading import LabMachine, wrong
+from judge import probes
+from judge.challenge import Challenge
+from judge.grading import LabMachine, wrong
 
 ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
 EVENTS = 2000  # stops of the machine in one run, at most

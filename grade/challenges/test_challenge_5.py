@@ -22,11 +22,12 @@ from typing import Iterator, Optional
 
 import pytest
 
-from harness import deadlines, probes
-from harness.challenge import Challenge
-from harness.gdb_remote import Gdb
-from harness.grading import Lab, LabMachine, wrong
-from harness.processes import Run
+from judge import probes
+from machine import deadlines
+from judge.challenge import Challenge
+from machine.gdb_remote import Gdb
+from judge.grading import Lab, LabMachine, wrong
+from judge.processes import Run
 
 ADDRESS = 0x000FFFFFFFFFF000
 PRESENT = 1

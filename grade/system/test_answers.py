@@ -14,11 +14,13 @@ from typing import Any, Callable, Optional
 
 import pytest
 
-from harness import answers, deadlines, labs
-from harness.answers import QUESTIONS, AnswersError
-from harness.gdb_session import debug
-from harness.qemu import KERNEL, TREE
-from harness.symbols import Symbols
+import labs
+from intake import answers
+from machine import deadlines
+from intake.answers import QUESTIONS, AnswersError
+from replay.gdb_session import debug
+from machine.qemu import KERNEL, TREE
+from machine.symbols import Symbols
 
 STUDENT = "ab12cde"
 TEMPLATE = (TREE / answers.FILE).read_text()

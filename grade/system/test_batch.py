@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import deadlines, labs
-from harness.qemu import TREE
+import labs
+from machine import deadlines
+from machine.qemu import TREE
 
 
 def batch(course: Path, out: Path) -> str:

@@ -10,9 +10,9 @@ from typing import Iterator
 
 import pytest
 
-from harness import deadlines
-from harness.browser import Browser, missing
-from harness.qemu import TREE
+from machine import deadlines
+from browser import Browser, missing
+from machine.qemu import TREE
 
 sys.path.insert(0, str(TREE / "docs"))
 

@@ -1,6 +1,6 @@
 """From power-on to the shell's prompt, and out again."""
 
-from harness.qemu import Machine, run
+from machine.qemu import Machine, run
 
 
 def test_it_boots_to_the_prompt(firmware: str) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import deadlines, make
-from harness.gdb_session import copy_tree
-from harness.qemu import TREE
+from machine import deadlines, make
+from replay.gdb_session import copy_tree
+from machine.qemu import TREE
 
 SOLUTIONS = sorted((TREE / "labs/challenges").glob("*.patch"))
 

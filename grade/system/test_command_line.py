@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.qemu import STATUS_PANIC, run
+from machine.qemu import STATUS_PANIC, run
 
 
 def test_a_program_gets_its_arguments() -> None:

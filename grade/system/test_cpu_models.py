@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.qemu import Machine, run
+from machine.qemu import Machine, run
 
 SMEP, SMAP, UMIP = 1 << 20, 1 << 21, 1 << 11
 

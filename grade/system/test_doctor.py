@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import deadlines
-from harness.qemu import TREE
+from machine import deadlines
+from machine.qemu import TREE
 
 # What any machine has, and what the scripts use of it.
 BASICS = ["sh", "awk", "head", "env", "uname", "cat", "ln", "printf", "chmod", "rm"]

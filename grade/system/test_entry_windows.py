@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.gdb_remote import Gdb
-from harness.qemu import Machine
-from harness.symbols import Symbols
+from machine.gdb_remote import Gdb
+from machine.qemu import Machine
+from machine.symbols import Symbols
 
 NMI = 2
 

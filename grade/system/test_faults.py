@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from conftest import Programs
-from harness import deadlines
-from harness.programs import archive_with
-from harness.qemu import STATUS_FAULT, Machine, run
+from machine import deadlines
+from machine.programs import archive_with
+from machine.qemu import STATUS_FAULT, Machine, run
 
 # What the program does, the exception as the line names it, and the signal.
 FAULTS = {

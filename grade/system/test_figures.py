@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.qemu import TREE
+from machine.qemu import TREE
 
 sys.path.insert(0, str(TREE / "labs/figures"))
 import draw  # noqa: E402  pylint: disable=wrong-import-position

@@ -16,10 +16,10 @@ from typing import Callable, Iterator
 
 import pytest
 
-from harness import deadlines
-from harness.gdb_session import Session, copy_tree, debug, gdb
-from harness.qemu import TREE, Machine
-from harness.symbols import Symbols
+from machine import deadlines
+from replay.gdb_session import Session, copy_tree, debug, gdb
+from machine.qemu import TREE, Machine
+from machine.symbols import Symbols
 
 sys.path.insert(0, str(TREE / "labs"))
 # pylint: disable=wrong-import-position

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.grading import Lab, title
+from judge.grading import Lab, title
 
 
 def test_a_probe_runs_on_the_graded_kernel(lab: Lab) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.gdb_remote import GdbError, GdbTimeout, MachineGone
-from harness.qemu import KERNEL, Machine, MachineError, run
-from harness.symbols import Symbols
+from machine.gdb_remote import GdbError, GdbTimeout, MachineGone
+from machine.qemu import KERNEL, Machine, MachineError, run
+from machine.symbols import Symbols
 
 # 32-bit code, as PVH starts a kernel.
 PRINT_X = bytes.fromhex("66baf803 b078 ee")  # mov dx,0x3f8; mov al,'x'; out
@@ -71,7 +71,7 @@ def test_a_machine_that_does_not_end_is_killed(tmp_path: Path) -> None:
 def test_a_machine_that_prints_for_ever_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.qemu.OUTPUT_LIMIT", 10_000)
+    monkeypatch.setattr("machine.qemu.OUTPUT_LIMIT", 10_000)
     result = run(kernel=tiny_kernel(tmp_path, PRINT_FOR_EVER))
     assert result.status is None
     assert "printed more" in result.outcome

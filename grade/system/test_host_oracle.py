@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import deadlines, probes
-from harness.programs import archive_with
-from harness.qemu import TREE, run
+from judge import probes
+from machine import deadlines
+from machine.programs import archive_with
+from machine.qemu import TREE, run
 
 SOURCE = TREE / "grade/system/programs/registers.c"
 

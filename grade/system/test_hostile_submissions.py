@@ -20,9 +20,10 @@ from typing import Any, Callable
 
 import pytest
 
-from harness import deadlines, labs
-from harness.qemu import TREE
-from harness.report import first_failure
+import labs
+from machine import deadlines
+from machine.qemu import TREE
+from report import first_failure
 
 GDT, MSR, ENTRY, FRAME, FRAME_H, FORK = labs.FILES
 
@@ -88,7 +89,7 @@ def grade(tmp_path: Path, submission: Path) -> Grader:
 def digest_of_tree() -> str:
     """Of all that the grader trusts."""
     digest = hashlib.sha256()
-    for part in ("kernel", "user", "grade/harness/submission.py", "grade/grade.py",
+    for part in ("kernel", "user", "grade/intake/submission.py", "grade/grade.py",
                  "grade/conftest.py", "Makefile"):
         path = TREE / part
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:

@@ -14,11 +14,11 @@ from typing import Any, Optional
 
 import pytest
 
-from harness import deadlines
-from harness.qemu import TREE
+from machine import deadlines
+from machine.qemu import TREE
 
 sys.path.insert(0, str(TREE / "grade"))
-import known_wrong  # noqa: E402  pylint: disable=wrong-import-position
+from known_wrong import run as known_wrong  # noqa: E402  pylint: disable=wrong-import-position
 
 STUB = "kernel/syscall_entry.c"
 REGISTERS = "test_3_entry.py::test_registers_that_c_does_not_keep_come_back"
@@ -45,7 +45,7 @@ def grade(directory: Path, *arguments: str, scale: Optional[str] = None
         environment["DEADLINE_SCALE"] = scale
     out = directory / "result.json"
     done = subprocess.run(
-        [sys.executable, str(TREE / "grade/known_wrong.py"), "--named", "--jobs", "1",
+        [sys.executable, str(TREE / "grade/known_wrong/run.py"), "--named", "--jobs", "1",
          "--patches", str(directory), "--out", str(out), *arguments],
         env=environment, capture_output=True, text=True, timeout=deadlines.HOST)
     result = json.loads(out.read_text()) if out.exists() else {"entries": []}
@@ -113,7 +113,8 @@ def test_an_entry_is_ended_at_its_deadline(tmp_path: Path,
                 f"Lab: 3\nMistake: m\nTest: {REGISTERS}\nMessage: R10",
                 'asm("popq %r10");', 'asm("popq %r8 ");')
     script = (
-        "import sys, time, known_wrong\n"
+        "import sys, time\n"
+        "from known_wrong import run as known_wrong\n"
         "known_wrong.ENTRY = 0.5\n"
         "known_wrong.run_tests = lambda *_: time.sleep(100)\n"
         "sys.exit(known_wrong.main(sys.argv[1:]))")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import deadlines, make
-from harness.labs import LABS
-from harness.qemu import TREE
+from machine import deadlines, make
+from labs import LABS
+from machine.qemu import TREE
 
 sys.path.insert(0, str(TREE / "labs"))
 # pylint: disable=wrong-import-position

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.labs import LABS
-from harness.qemu import TREE
+from labs import LABS
+from machine.qemu import TREE
 
 sys.path.insert(0, str(TREE / "labs"))
 # pylint: disable=wrong-import-position

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from harness import deadlines
-from harness.qemu import TREE, Machine, Result, run
+from machine import deadlines
+from machine.qemu import TREE, Machine, Result, run
 
 LESSONS = [
     "hello",

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from conftest import Programs
-from harness import deadlines
-from harness.programs import archive_with
-from harness.qemu import run
+from machine import deadlines
+from machine.programs import archive_with
+from machine.qemu import run
 
 pytestmark = pytest.mark.skipif(
     (platform.system(), platform.machine()) != ("Linux", "x86_64"),

@@ -8,10 +8,10 @@ from typing import Iterator
 
 import pytest
 
-from harness.gdb_remote import Gdb
-from harness.page_tables import Mapping, mappings
-from harness.qemu import TREE, Machine
-from harness.symbols import Symbols
+from machine.gdb_remote import Gdb
+from machine.page_tables import Mapping, mappings
+from machine.qemu import TREE, Machine
+from machine.symbols import Symbols
 
 KERNEL_HALF = 0xFFFF800000000000
 

@@ -10,8 +10,8 @@ from typing import Callable
 import pytest
 
 from conftest import Programs
-from harness import deadlines
-from harness.qemu import TREE
+from machine import deadlines
+from machine.qemu import TREE
 
 # Two makes at once would build the same files.
 pytestmark = pytest.mark.xdist_group("make")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import archive
-from harness.qemu import INITRD, STATUS_PANIC, run
+from machine import archive
+from machine.qemu import INITRD, STATUS_PANIC, run
 
 GOOD = INITRD.read_bytes()
 

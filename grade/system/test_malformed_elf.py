@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from conftest import Programs
-from harness.programs import archive_with
-from harness.qemu import run
+from machine.programs import archive_with
+from machine.qemu import run
 from malformed_elf import GOOD, MALFORMED, STATUS
 
 # A range of addresses that is legal but larger than memory may also be refused

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from harness import deadlines
-from harness.qemu import Result, run
+from machine import deadlines
+from machine.qemu import Result, run
 
 
 def free_before_and_after(result: Result) -> tuple[int, int]:

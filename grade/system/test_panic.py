@@ -8,8 +8,8 @@ import re
 
 import pytest
 
-from harness.qemu import STATUS_PANIC, Machine, Result
-from harness.symbols import Symbols
+from machine.qemu import STATUS_PANIC, Machine, Result
+from machine.symbols import Symbols
 
 
 def break_in_a_call(kernel: Symbols, **registers: int) -> Result:

@@ -15,10 +15,10 @@ from typing import Any, Iterator
 import pytest
 
 import known_wrong
-from harness import deadlines
-from harness.browser import Browser, missing
-from harness.qemu import TREE
-from harness.tracing import Recorder
+from machine import deadlines
+from browser import Browser, missing
+from machine.qemu import TREE
+from replay.tracing import Recorder
 
 sys.path.insert(0, str(TREE / "docs/player"))
 import page  # noqa: E402 # pylint: disable=wrong-import-position

@@ -8,10 +8,10 @@ from typing import Callable
 
 import pytest
 
-from harness import submission
-from harness.grading import Lab, Verdict
-from harness.qemu import TREE
-from harness.symbols import Symbols
+from intake import submission
+from judge.grading import Lab, Verdict
+from machine.qemu import TREE
+from machine.symbols import Symbols
 
 # Not a lab's: of this file's tests the plugin makes no verdicts.
 Story = Callable[..., Verdict]

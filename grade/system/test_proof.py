@@ -13,9 +13,9 @@ from typing import Optional, Sequence
 
 import pytest
 
-from harness import deadlines
-from harness.prove import FRAME, Proof, prove
-from harness.qemu import KERNEL, TREE, run
+from machine import deadlines
+from proof.prove import FRAME, Proof, prove
+from machine.qemu import KERNEL, TREE, run
 
 SOURCE = "kernel/syscall_entry.c"
 Code = Sequence[str]

@@ -18,9 +18,10 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from harness import deadlines, handin, make
-from harness.qemu import TREE
-from harness.submission import SubmissionError
+from intake import handin
+from machine import deadlines, make
+from machine.qemu import TREE
+from intake.submission import SubmissionError
 
 sys.path.insert(0, str(TREE / "labs"))
 import tree as student_tree  # noqa: E402  pylint: disable=wrong-import-position

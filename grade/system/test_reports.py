@@ -15,8 +15,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from harness import deadlines, report
-from harness.qemu import TREE
+import report
+from machine import deadlines
+from machine.qemu import TREE
 
 # What a submission may have put into a cause or a console.
 NASTY = "\x1b[31m]]>&<b>\n::error::x\n`|%0A\x00\ud800 =cmd()".encode(

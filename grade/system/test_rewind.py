@@ -13,11 +13,11 @@ from typing import Iterator
 import pexpect
 import pytest
 
-from harness import deadlines, make
-from harness.gdb_session import rewind
-from harness.qemu import TREE
-from harness.symbols import Symbols
-from harness.timeline import BEGIN, STOPPED, Recording, Timeline, recording
+from machine import deadlines, make
+from replay.gdb_session import rewind
+from machine.qemu import TREE
+from machine.symbols import Symbols
+from replay.timeline import BEGIN, STOPPED, Recording, Timeline, recording
 
 # One process has all these tests, so that what they look at is recorded once.
 pytestmark = pytest.mark.xdist_group("rewind")

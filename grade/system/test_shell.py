@@ -9,8 +9,8 @@ from typing import Iterator
 import pexpect
 import pytest
 
-from harness import deadlines
-from harness.qemu import TREE, Machine
+from machine import deadlines
+from machine.qemu import TREE, Machine
 
 # QEMU's terminal adds a return to the one that the kernel sends.
 NEWLINE = r"\r+\n"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness import deadlines, make
-from harness.qemu import TREE
+from machine import deadlines, make
+from machine.qemu import TREE
 
 EXAMPLE = TREE / "labs/examples/6-clock.patch"
 

@@ -9,8 +9,8 @@ import subprocess
 import pytest
 
 import bench
-from harness import deadlines
-from harness.qemu import TREE
+from machine import deadlines
+from machine.qemu import TREE
 
 AIMS = {key: aim for key, (_, aim, _) in bench.ROWS.items()
         if aim is not None and key.endswith("_instructions")}

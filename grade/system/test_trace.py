@@ -14,10 +14,10 @@ from typing import Any, Iterator
 
 import pytest
 
-from harness import deadlines, make
-from harness.gdb_session import rewind
-from harness.qemu import TREE
-from harness.tracing import Recorder
+from machine import deadlines, make
+from replay.gdb_session import rewind
+from machine.qemu import TREE
+from replay.tracing import Recorder
 
 sys.path.insert(0, str(TREE / "labs"))
 from transcripts import lab_tree  # noqa: E402  pylint: disable=wrong-import-position
@@ -25,7 +25,7 @@ from transcripts import lab_tree  # noqa: E402  pylint: disable=wrong-import-pos
 # One process has all these tests, so that what they look at is recorded once.
 pytestmark = pytest.mark.xdist_group("trace")
 
-COMMAND = runpy.run_path(str(TREE / "grade/trace.py"))
+COMMAND = runpy.run_path(str(TREE / "grade/replay/trace.py"))
 Trace = dict[str, Any]
 SCHEMA = json.loads((TREE / "docs/trace.schema.json").read_text())
 GETPID, FORK = 39, 57

@@ -10,7 +10,7 @@ from typing import Optional
 
 import pytest
 
-from harness.qemu import TREE
+from machine.qemu import TREE
 
 sys.path.insert(0, str(TREE / "labs"))
 import transcripts  # noqa: E402  pylint: disable=wrong-import-position

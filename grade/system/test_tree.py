@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import deadlines
-from harness.qemu import INITRD, TREE
+from machine import deadlines
+from machine.qemu import INITRD, TREE
 
 
 def files_of_the_tree() -> list[str]:

@@ -2,7 +2,7 @@
 
 GDB's own go backwards: reverse-stepi, reverse-step, reverse-next,
 reverse-finish, reverse-continue. These ask the server behind the socket
-(grade/harness/timeline.py), which knows the whole recording, for what GDB cannot.
+(grade/replay/timeline.py), which knows the whole recording, for what GDB cannot.
 
 This file is read after kernel/gdb/commands.py and uses its words.
 """

@@ -1,8 +1,8 @@
 """Grades every known-wrong solution: the graders must catch each, by its cause.
 
-    python3 known_wrong.py             all of grade/known_wrong/*.patch
-    python3 known_wrong.py G06 E       those whose Id begins so
-    python3 known_wrong.py --proof     only build each entry and frame mistake
+    python3 run.py             all of grade/known_wrong/*.patch
+    python3 run.py G06 E       those whose Id begins so
+    python3 run.py --proof     only build each entry and frame mistake
                                        and print what the proof says of the stub
 
 Each entry gets a fresh copy of the built tree, in which make builds what its
@@ -43,11 +43,16 @@ from typing import Any, Iterable, Optional, Sequence
 
 import pytest
 
-from harness import calibration, deadlines, labs, probes, submission
-from harness.labs import LABS
-from harness.prove import prove
+TREE = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TREE / "grade"))
+# pylint: disable=wrong-import-position
+import labs  # noqa: E402
+from intake import submission  # noqa: E402
+from judge import probes  # noqa: E402
+from labs import LABS  # noqa: E402
+from machine import calibration, deadlines  # noqa: E402
+from proof.prove import prove  # noqa: E402
 
-TREE = Path(__file__).resolve().parents[1]
 PATCHES = TREE / "grade/known_wrong"
 RESULT = TREE / "build/known-wrong.json"
 LOGS = TREE / "build/known-wrong"

@@ -37,11 +37,13 @@ from typing import Any, Callable, Iterator, Mapping, NoReturn, Optional, TypeVar
 
 import pytest
 
-from . import deadlines, labs, postmortem, probes
-from .gdb_remote import (KERNEL_CS, KERNEL_SS, WATCH_INTERVAL, Gdb, GdbTimeout,
+import labs
+from . import postmortem, probes
+from machine import deadlines
+from machine.gdb_remote import (KERNEL_CS, KERNEL_SS, WATCH_INTERVAL, Gdb, GdbTimeout,
                          MachineGone)
-from .qemu import KERNEL, TREE, Machine, MachineError, Result, STATUS_FAULT, STATUS_PANIC
-from .symbols import Symbols
+from machine.qemu import KERNEL, TREE, Machine, MachineError, Result, STATUS_FAULT, STATUS_PANIC
+from machine.symbols import Symbols
 
 # Seconds that each test took when grade.py last ran it.
 DURATIONS = TREE / "build/grade/durations.json"

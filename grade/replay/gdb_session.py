@@ -20,8 +20,8 @@ import tempfile
 from pathlib import Path
 from typing import Optional, Sequence
 
-from . import deadlines
-from .qemu import TREE, Machine, Result
+from machine import deadlines
+from machine.qemu import TREE, Machine, Result
 from .timeline import Server, Timeline, recording
 
 MARK = "@@@ next command"

@@ -27,9 +27,9 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, Optional
 
-from . import deadlines
-from .gdb_remote import Gdb, GdbError, GdbTimeout, MachineGone
-from .qemu import Machine, MachineError, Result
+from machine import deadlines
+from machine.gdb_remote import Gdb, GdbError, GdbTimeout, MachineGone
+from machine.qemu import Machine, MachineError, Result
 
 STOPPED = "T05thread:p01.01;"
 BEGIN, END = STOPPED + "replaylog:begin;", STOPPED + "replaylog:end;"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Optional
 
-from .gdb_remote import SIGTRAP, GdbTimeout, MachineGone
+from machine.gdb_remote import SIGTRAP, GdbTimeout, MachineGone
 from .grading import Lab
 from .ring3 import DEAD, EXCEPTION, REACHED, STOPPED, Event, Watcher, end_of, line_in
 

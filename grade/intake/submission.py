@@ -22,8 +22,10 @@ import time
 from pathlib import Path
 from typing import Iterator, Mapping, Optional, Sequence
 
-from . import deadlines, labs, probes
-from .qemu import TREE
+import labs
+from judge import probes
+from machine import deadlines
+from machine.qemu import TREE
 
 PRODUCTS = TREE / "build/grade"
 

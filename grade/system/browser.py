@@ -23,7 +23,7 @@ import uuid
 from pathlib import Path
 from typing import Any, Optional, Tuple
 
-from . import deadlines
+from machine import deadlines
 
 MARK = "THRESHOLD_BROWSER"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")

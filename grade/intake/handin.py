@@ -13,7 +13,8 @@ import zlib
 from pathlib import Path
 from typing import Mapping
 
-from . import answers, labs
+import labs
+from . import answers
 from .submission import SIZE_LIMIT, SubmissionError
 
 COMMIT = "commit"

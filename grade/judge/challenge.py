@@ -5,8 +5,8 @@ kernel and the programs of the student's whole tree, not only the labs' files.
 So grade/challenges/test_challenge_3.py says at its top what it takes from the
 student (a program as user/attack.c, a change in some room), and reads:
 
-    from harness.challenge import Challenge
-    from harness.grading import wrong
+    from judge.challenge import Challenge
+    from judge.grading import wrong
 
     def test_the_stub_survives_a_trap_flag(challenge: Challenge) -> None:
         challenge.needs_program("attack")
@@ -15,7 +15,7 @@ student (a program as user/attack.c, a change in some room), and reads:
         wrong("what is wrong, in a sentence or two", expected=8, found=0x10,
               where=challenge.place("syscall_entry"), gdb="break syscall_entry")
 
-`challenge` is the graders' Lab (harness/grading.py) on this tree's kernel.
+`challenge` is the graders' Lab (judge/grading.py) on this tree's kernel.
 run() boots and gives the Result; it decodes a machine that did not end well,
 unless it is called with may_fail=True. machine() boots and gives a Machine to
 watch. place(), call(), rdmsr() and kernel are as they are for a lab's test, and
@@ -31,8 +31,8 @@ from __future__ import annotations
 from typing import Any
 
 from .grading import Lab, LabMachine, Verdict
-from .qemu import INITRD, TREE
-from .symbols import Symbols
+from machine.qemu import INITRD, TREE
+from machine.symbols import Symbols
 
 
 class Challenge(Lab):

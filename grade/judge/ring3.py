@@ -14,12 +14,13 @@ import subprocess
 from pathlib import Path
 from typing import Any, Callable, Generic, Iterator, Optional, TypeVar
 
-from . import deadlines, probes, segments
-from .gdb_remote import SIGTRAP, Gdb, GdbError, GdbTimeout, MachineGone
+from . import probes, segments
+from machine import deadlines
+from machine.gdb_remote import SIGTRAP, Gdb, GdbError, GdbTimeout, MachineGone
 from .grading import Lab, LabMachine, Verdict
-from .qemu import MachineError
+from machine.qemu import MachineError
 from .segments import Descriptor, Flaw, Tss
-from .symbols import Symbols
+from machine.symbols import Symbols
 
 PROBE = "probe_ring3"
 TIMER = 0x20

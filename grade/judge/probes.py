@@ -18,8 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import Collection, Mapping, Optional, Sequence
 
-from . import archive, deadlines
-from .qemu import TREE
+from machine import archive, deadlines
+from machine.qemu import TREE
 
 SOURCES = TREE / "grade/probes"
 LIBRARY = TREE / "user/lib"

@@ -15,7 +15,7 @@ import re
 from typing import Any, Callable, Mapping, Optional, Sequence
 from xml.etree import ElementTree
 
-from .labs import LABS
+from labs import LABS
 
 Record = Mapping[str, Any]
 

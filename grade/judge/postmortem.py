@@ -10,9 +10,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, Optional
 
-from . import deadlines, probes
-from .qemu import STATUS_FAULT, STATUS_PANIC, Machine, MachineError, Result
-from .symbols import Symbols
+from . import probes
+from machine import deadlines
+from machine.qemu import STATUS_FAULT, STATUS_PANIC, Machine, MachineError, Result
+from machine.symbols import Symbols
 
 if TYPE_CHECKING:
     from .grading import LabMachine

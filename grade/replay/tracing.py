@@ -22,13 +22,13 @@ from typing import Any, Callable, Dict, Iterator, Optional
 import capstone
 from capstone import x86_const as x86
 
-from . import deadlines
-from .entry import ARGUMENTS, GENERAL, HAS_ERROR_CODE, VECTOR_NAMES, Registers
-from .gdb_remote import Gdb, GdbError, GdbTimeout, MachineGone
-from .processes import Process, Table
-from .prove import Code, Undecided, whole
-from .qemu import STATUS_FAULT, TREE, Machine, Result, tail
-from .symbols import Symbols
+from machine import deadlines
+from judge.entry import ARGUMENTS, GENERAL, HAS_ERROR_CODE, VECTOR_NAMES, Registers
+from machine.gdb_remote import Gdb, GdbError, GdbTimeout, MachineGone
+from judge.processes import Process, Table
+from proof.prove import Code, Undecided, whole
+from machine.qemu import STATUS_FAULT, TREE, Machine, Result, tail
+from machine.symbols import Symbols
 from .timeline import MSRS, recording
 
 SCHEMA = "threshold-trace/1"

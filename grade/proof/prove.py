@@ -15,8 +15,8 @@ RSI, RDI and R8 to R11, overwrites its arguments on the stack, may return with
 interrupts on, and others make calls while it sleeps. The frame it leaves as it
 is: the stub's tail is followed a second time, for any frame.
 
-    python3 -m harness.prove [KERNEL.ELF]    one kernel
-    python3 -m harness.prove --table         every entry and frame mistake
+    python3 -m proof.prove [KERNEL.ELF]    one kernel
+    python3 -m proof.prove --table         every entry and frame mistake
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import capstone
 from capstone import x86_const as x86
 from elftools.dwarf.die import DIE
 
-from .symbols import Symbols
+from machine.symbols import Symbols
 
 # The frame as the contract has it: offsets in bytes.
 FRAME = {name: 8 * index for index, name in enumerate(
@@ -1188,7 +1188,7 @@ def report(proof: Proof) -> str:
 def main(arguments: Sequence[str]) -> int:
     if "--table" in arguments:
         sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-        import known_wrong  # noqa: PLC0415: it uses this module
+        from known_wrong import run as known_wrong  # noqa: PLC0415: it uses this module
         return known_wrong.main(["--proof"])
     kernel = Path(arguments[0]) if arguments else (
         Path(__file__).resolve().parents[2] / "build/kernel.elf")

@@ -16,10 +16,10 @@ import time
 from pathlib import Path
 from typing import Iterator, NoReturn, Optional, Sequence
 
-from . import deadlines
-from .gdb_remote import Gdb, GdbTimeout, MachineGone
+from machine import deadlines
+from machine.gdb_remote import Gdb, GdbTimeout, MachineGone
 from .grading import HUNG_AGAIN_SHARE, Lab, LabMachine, Verdict
-from .symbols import Symbols
+from machine.symbols import Symbols
 
 STATES = ["UNUSED", "NEW", "RUNNABLE", "SLEEPING", "ZOMBIE"]
 USER_TOP = 1 << 47

@@ -21,7 +21,7 @@ try:
 except ModuleNotFoundError:  # before Python 3.11
     import tomli as tomllib  # type: ignore[no-redef]
 
-from .qemu import TREE
+from machine.qemu import TREE
 
 Record = dict[str, Any]
 

@@ -18,9 +18,9 @@ import tty
 from pathlib import Path
 from typing import Any, Optional
 
-from harness import deadlines
-from harness.qemu import TREE, Machine, MachineError
-from harness.timeline import COUNTED, Recording, Server, Timeline, recording
+from machine import deadlines
+from machine.qemu import TREE, Machine, MachineError
+from replay.timeline import COUNTED, Recording, Server, Timeline, recording
 
 # Where a person may type, time has to pass as it does. Elsewhere instructions are
 # counted instead, so that each recording is the same.

@@ -1,6 +1,6 @@
 """Writes a trace of one system call: `make trace PROG=/bin/hello NR=write`.
 
-What a trace is, docs/trace-format.md says; harness/tracing.py records it.
+What a trace is, docs/trace-format.md says; replay/tracing.py records it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
-from harness.gdb_remote import GdbError
-from harness.qemu import TREE, MachineError
-from harness.tracing import BODIES, LIMIT, Recorder, TraceError, constants
+from machine.gdb_remote import GdbError
+from machine.qemu import TREE, MachineError
+from replay.tracing import BODIES, LIMIT, Recorder, TraceError, constants
 
 
 def call_number(text: str) -> Optional[int]:

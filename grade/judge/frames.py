@@ -17,9 +17,9 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 
 from elftools.dwarf.die import DIE
 
-from .gdb_remote import GdbError, GdbTimeout, MachineGone
+from machine.gdb_remote import GdbError, GdbTimeout, MachineGone
 from .grading import Lab, wrong
-from .symbols import Symbols
+from machine.symbols import Symbols
 
 STRUCT = "syscall_frame"
 # The sixteen words by the names that the contract gives their fields.

@@ -1,0 +1,1 @@
+"""From what somebody handed in to a kernel."""

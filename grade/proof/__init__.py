@@ -1,0 +1,1 @@
+"""The entry stub, followed for all inputs at once."""

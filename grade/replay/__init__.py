@@ -1,0 +1,1 @@
+"""Recordings of a run, for people: played, walked backwards, written as a trace."""
