@@ -79,6 +79,8 @@ static const struct {
 	{ "proc/ps", FILE_PS },
 };
 
+#define KERNEL_FILES (sizeof(kernel_files) / sizeof(kernel_files[0]))
+
 static struct file *file_alloc(enum file_kind kind, bool readable,
 			       bool writable)
 {
@@ -138,35 +140,126 @@ static int fd_install(struct file *file)
 	return -EMFILE;
 }
 
-/* Appends the parts of from to path, an absolute one without leading slash. */
-static int append_path(char *path, const char *from)
-{
-	size_t length = strlen(path);
-
-	while (*from) {
-		const char *end = strchr(from, '/');
-		size_t part = end ? (size_t)(end - from) : strlen(from);
-
-		if (part == 2 && from[0] == '.' && from[1] == '.') {
-			while (length > 0 && path[--length] != '/')
-				;
-		} else if (part > 1 || (part == 1 && from[0] != '.')) {
-			if (length + 1 + part >= PATH_MAX)
-				return -ENAMETOOLONG;
-			if (length > 0)
-				path[length++] = '/';
-			memcpy(path + length, from, part);
-			length += part;
-		}
-		path[length] = 0;
-		from += part + (end != NULL);
-	}
-	return 0;
-}
-
 static bool is_directory(const struct initrd_file *archived)
 {
 	return archived && (archived->mode & S_IFMT) == S_IFDIR;
+}
+
+/* Is there a file of exactly this path? Then its kind, and the archive's file
+ * if it is one. */
+static bool find(const char *path, enum file_kind *kind,
+		 const struct initrd_file **archived)
+{
+	*archived = NULL;
+	for (size_t i = 0; i < KERNEL_FILES; i++)
+		if (strcmp(path, kernel_files[i].path) == 0) {
+			*kind = kernel_files[i].kind;
+			return true;
+		}
+	*kind = FILE_ARCHIVE;
+	*archived = initrd_find(path);
+	return *archived;
+}
+
+/* Returns 0 if path is a directory, else -ENOENT or -ENOTDIR. Those of the
+ * kernel's files have no entry of their own. */
+static int be_directory(const char *path)
+{
+	const struct initrd_file *archived;
+	enum file_kind kind;
+	size_t length = strlen(path);
+
+	if (find(path, &kind, &archived))
+		return is_directory(archived) ? 0 : -ENOTDIR;
+	for (size_t i = 0; i < KERNEL_FILES; i++)
+		if (strncmp(kernel_files[i].path, path, length) == 0 &&
+		    kernel_files[i].path[length] == '/')
+			return 0;
+	return -ENOENT;
+}
+
+/* Asks from the front whether each part before the last is a directory. Returns
+ * 0, or the error of the first that is not. */
+static int walk_to(const char *path)
+{
+	char front[PATH_MAX];
+	const char *slash = path;
+	int error = 0;
+
+	while (error == 0 && (slash = strchr(slash, '/'))) {
+		strlcpy(front, path, slash - path + 1);
+		error = be_directory(front);
+		slash++;
+	}
+	return error;
+}
+
+/* Finds what path stands for. Where it is there, so are the parts before it;
+ * only where it is not are they asked which one is to blame. */
+static int look_up(const char *path, enum file_kind *kind,
+		   const struct initrd_file **archived)
+{
+	int error;
+
+	if (find(path, kind, archived))
+		return 0;
+	error = walk_to(path);
+	return error < 0 ? error : -ENOENT;
+}
+
+/* What stands before "/", "/." and "/.." has to be a directory that is there,
+ * before it is cut off and forgotten. */
+static int check_directory(const char *path)
+{
+	int error = walk_to(path);
+
+	return error < 0 ? error : be_directory(path);
+}
+
+/* Takes the last part off. */
+static void cut_part(char *path)
+{
+	size_t length = strlen(path);
+
+	while (length > 0 && path[--length] != '/')
+		;
+	path[length] = 0;
+}
+
+static int add_part(char *path, const char *part, size_t size)
+{
+	size_t length = strlen(path);
+
+	if (length + 1 + size >= PATH_MAX)
+		return -ENAMETOOLONG;
+	if (length > 0)
+		path[length++] = '/';
+	memcpy(path + length, part, size);
+	path[length + size] = 0;
+	return 0;
+}
+
+/* Goes on from path, an absolute one without leading slash, by the parts of
+ * given. */
+static int append_path(char *path, const char *given)
+{
+	int error = 0;
+
+	while (*given && error == 0) {
+		const char *end = strchr(given, '/');
+		size_t size = end ? (size_t)(end - given) : strlen(given);
+		bool here = size == 1 && given[0] == '.';
+		bool up = size == 2 && given[0] == '.' && given[1] == '.';
+
+		if (size > 0 && !here && !up)
+			error = add_part(path, given, size);
+		if (here || up || (end && !end[1]))
+			error = error ? error : check_directory(path);
+		if (up)
+			cut_part(path);
+		given += size + (end != NULL);
+	}
+	return error;
 }
 
 int file_path(char *path, int directory, uint64_t user_path)
@@ -334,38 +427,6 @@ long sys_writev(int fd, uint64_t vector, int count)
 			break;
 	}
 	return written;
-}
-
-/* Finds what path stands for: the kind, and the archive's file if it is one.
- * Returns 0, -ENOENT, or -ENOTDIR if a part before the last is a file. */
-static int look_up(const char *path, enum file_kind *kind,
-		   const struct initrd_file **archived)
-{
-	char parent[PATH_MAX];
-	char *slash = NULL;
-
-	*archived = NULL;
-	for (size_t i = 0; i < sizeof(kernel_files) / sizeof(kernel_files[0]);
-	     i++)
-		if (strcmp(path, kernel_files[i].path) == 0) {
-			*kind = kernel_files[i].kind;
-			return 0;
-		}
-	*kind = FILE_ARCHIVE;
-	*archived = initrd_find(path);
-	if (*archived)
-		return 0;
-
-	strlcpy(parent, path, sizeof(parent));
-	for (char *c = parent; *c; c++)
-		if (*c == '/')
-			slash = c;
-	if (!slash)
-		return -ENOENT;
-	*slash = 0;
-	if (look_up(parent, kind, archived) == 0 && !is_directory(*archived))
-		return -ENOTDIR;
-	return -ENOENT;
 }
 
 long sys_openat(int directory, uint64_t user_path, int flags)

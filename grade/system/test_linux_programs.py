@@ -29,6 +29,7 @@ PROGRAMS: dict[str, list[str]] = {
     "files": ["poem/text", "poem"],
     "pipes": [],
     "errors": ["poem/text", "poem"],
+    "paths": ["poem"],
     "startup": [],
     "floats": [],
     "memory": [],
