@@ -44,7 +44,7 @@ def headers() -> None:
     options = (TREE / "docs/Doxyfile").read_text()
     subprocess.run(["doxygen", "-"], cwd=TREE, check=True, text=True,
                    input=f"{options}\nOUTPUT_DIRECTORY = {BOOK}/doxygen\n",
-                   timeout=deadlines.HOST)
+                   timeout=deadlines.host())
 
 
 def traces(directory: Path) -> None:
@@ -65,7 +65,7 @@ def pages() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-E", "-b",
          "html", "-c", "docs", "-d", str(BOOK / "doctrees"), ".", str(HTML)],
-        cwd=TREE, timeout=deadlines.HOST)
+        cwd=TREE, timeout=deadlines.host())
     if done.returncode:
         sys.exit("book: Sphinx had something to complain about.")
 
@@ -77,7 +77,7 @@ def bundle_theme() -> None:
     script = HTML / "_static/scripts/furo.js"
     subprocess.run(["esbuild", script, "--bundle", f"--outfile={script}",
                     "--allow-overwrite", "--log-level=warning"],
-                   check=True, timeout=deadlines.HOST)
+                   check=True, timeout=deadlines.host())
     style = HTML / "_static/styles/furo.css"
     text = style.read_text()
     for line in re.findall(r"@import url\(/javascript/[^)]*\);", text):

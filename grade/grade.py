@@ -30,7 +30,9 @@ sys.path.insert(0, str(GRADE))
 # pylint: disable=wrong-import-position
 import labs  # noqa: E402
 import report  # noqa: E402
-from machine import calibration  # noqa: E402
+from intake import answers, handin, submission  # noqa: E402
+from judge import probes  # noqa: E402
+from machine import calibration, deadlines  # noqa: E402
 
 Record = dict[str, Any]
 
@@ -117,12 +119,7 @@ def _blank(options: argparse.Namespace) -> Record:
 def _grade(options: argparse.Namespace, grade: Record) -> None:
     """Builds, tests, and fills in the result."""
     grade["scale"] = calibration.scale()
-    os.environ["DEADLINE_SCALE"] = str(grade["scale"])
-    # These read the scale when they are loaded.
-    # pylint: disable=import-outside-toplevel
-    from intake import submission
-    from judge import probes
-
+    deadlines.scale_by(grade["scale"])
     try:
         with tempfile.TemporaryDirectory(prefix="threshold-handin-") as name:
             directory = _opened(options, grade, Path(name))
@@ -155,9 +152,6 @@ def _grade(options: argparse.Namespace, grade: Record) -> None:
 def _opened(options: argparse.Namespace, grade: Record, directory: Path) -> Path:
     """Where the submission's files are: an archive is unpacked into a directory,
     and if it is one lab's, that one is graded."""
-    # pylint: disable=import-outside-toplevel
-    from intake import handin, submission
-
     if not options.submission.is_file():
         return options.submission
     handin.unpack(options.submission, directory)
@@ -174,10 +168,7 @@ def _check_answers(options: argparse.Namespace, grade: Record, directory: Path
     the labs are graded."""
     if options.test:
         return
-    # pylint: disable=import-outside-toplevel
     try:
-        from intake import answers, submission
-
         tables = answers.parse(submission.read(directory, answers.FILE,
                                                answers.SIZE_LIMIT))
         grade["student"], grade["answers"], grade["answers_note"] = answers.check(
@@ -255,8 +246,6 @@ def _run_tests(options: argparse.Namespace, kernel: Optional[Path], seed: int,
                results: _Results) -> None:
     """Runs pytest, --jobs of them that share the tests, and collects what they
     write. Without a kernel only says which tests there are."""
-    from machine import deadlines  # pylint: disable=import-outside-toplevel
-
     with tempfile.TemporaryDirectory(prefix="threshold-grade-") as name:
         directory = Path(name)
         file = directory / "results"
@@ -285,7 +274,7 @@ def _run_tests(options: argparse.Namespace, kernel: Optional[Path], seed: int,
                          "PYTHONDONTWRITEBYTECODE": "1"})
                 for number in range(jobs)]
         try:
-            _follow(workers, file, results, deadlines.GRADE)
+            _follow(workers, file, results, deadlines.grading())
         finally:
             _kill(workers)
         if not results.plan and any(worker.returncode not in (0, 5)

@@ -95,7 +95,7 @@ def _changed(names: list[str]) -> list[str]:
         done = subprocess.run(
             ["git", "status", "--porcelain", "-z", "--no-renames", "--", *names],
             cwd=TREE, capture_output=True, text=True, check=True,
-            timeout=deadlines.HOST)
+            timeout=deadlines.host())
     except (OSError, subprocess.SubprocessError):
         return []
     return [line[3:] for line in done.stdout.split("\0") if line]

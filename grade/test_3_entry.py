@@ -553,7 +553,7 @@ def test_a_hundred_thousand_calls_keep_every_register(lab: Lab) -> None:
     caller.store("probe_number", GETPID)
     caller.store("probe_sum", 0)
     caller.load({"rip": caller.probe.address("probe_many")})
-    caller.run_to(caller.probe.address("probe_done"), deadline=4 * deadlines.PROBE)
+    caller.run_to(caller.probe.address("probe_done"), deadline=4 * deadlines.probe())
     call = Call(f"{count:,} calls", before, caller.gdb.registers())
     check_kept(lab, call, (*NOT_KEPT_BY_C, *KEPT_BY_C, "rsp"))
     total = caller.fetch("probe_sum")

@@ -43,7 +43,7 @@ class Repository:
         return subprocess.run(
             ["git", *arguments], cwd=self.path, input=given, text=True,
             env={**ours, **environment}, capture_output=True, errors="replace",
-            timeout=deadlines.HOST)
+            timeout=deadlines.host())
 
     def commit_of(self, name: str) -> Optional[str]:
         """The commit that a name stands for, if there is one."""

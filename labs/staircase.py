@@ -116,7 +116,7 @@ def grade_kernel(kernel: Path, place: Path, seed: int, jobs: int = 1,
          "--submission", str(place), "--output", str(output), "--jobs", str(jobs),
          "--seed", str(seed), *choices],
         env=make.environment(), stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-        timeout=2 * deadlines.GRADE)
+        timeout=2 * deadlines.grading())
     return json.loads(output.read_text())  # type: ignore[no-any-return]
 
 

@@ -232,10 +232,10 @@ def lab_tree(lab: Optional[int], patch: Optional[str] = None) -> Path:
             if patch:
                 subprocess.run(["patch", "-s", "-p1", "-N", "--no-backup-if-mismatch",
                                 "-i", str(TREE / patch)], cwd=tree, check=True,
-                               timeout=deadlines.HOST)
+                               timeout=deadlines.host())
             subprocess.run(["make", "-s", "all"], cwd=tree, check=True,
                            env=make.environment(), stdout=subprocess.DEVNULL,
-                           timeout=deadlines.HOST)
+                           timeout=deadlines.host())
         done.touch()
         for other in BUILT.glob(f"{kind}-*"):
             used = other / "build/is-built"
@@ -269,7 +269,7 @@ def _digest() -> str:
     """Names the sources of this tree, but for the pages."""
     names = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=TREE, check=True, capture_output=True, timeout=deadlines.HOST).stdout
+        cwd=TREE, check=True, capture_output=True, timeout=deadlines.host()).stdout
     digest = hashlib.sha256()
     for name in sorted(names.split(b"\0")):
         path = TREE / name.decode()
@@ -286,7 +286,7 @@ def _own_copy(tree: Path) -> Iterator[Path]:
         place = copy_tree(Path(name) / "threshold", tree)
         for line in ("init -q -b main", "add -A", "commit -q -m Threshold"):
             subprocess.run(["git", *line.split()], cwd=place, check=True,
-                           env=_host_environment(), timeout=deadlines.HOST)
+                           env=_host_environment(), timeout=deadlines.host())
         yield place
 
 
@@ -392,7 +392,7 @@ class _Runner:
         done = subprocess.run(
             ["bash", "-c", line], cwd=place, env=_host_environment(),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, errors="replace", timeout=deadlines.HOST)
+            text=True, errors="replace", timeout=deadlines.host())
         return done.stdout
 
 

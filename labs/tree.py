@@ -40,7 +40,7 @@ class TreeError(Exception):
 def git(directory: Path, *arguments: str, given: Optional[bytes] = None) -> bytes:
     """What a git command prints."""
     done = subprocess.run(["git", *arguments], cwd=directory, input=given,
-                          capture_output=True, timeout=deadlines.HOST)
+                          capture_output=True, timeout=deadlines.host())
     if done.returncode:
         raise TreeError(f"git {arguments[0]}: {done.stderr.decode().strip()}")
     return done.stdout
@@ -175,4 +175,4 @@ def build(directory: Path, target: str = "all") -> subprocess.CompletedProcess[s
     """Runs make in a tree."""
     return subprocess.run(["make", "-s", target], cwd=directory,
                           env=make.environment(), capture_output=True, text=True,
-                          timeout=deadlines.HOST)
+                          timeout=deadlines.host())

@@ -89,7 +89,7 @@ def kernel_with(name: str) -> Path:
     file.write_text(text.replace(hole.old, hole.new))
     subprocess.run(["make", "-s", "build/kernel.elf"], cwd=tree, check=True,
                    env=make.environment(), stdout=subprocess.DEVNULL,
-                   timeout=deadlines.HOST)
+                   timeout=deadlines.host())
     return tree / "build/kernel.elf"
 
 

@@ -443,7 +443,7 @@ def _run(command: Sequence[str], tree: Path, what: str
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output,
                 start_new_session=True, text=True, errors="replace") as process:
         try:
-            stdout, _ = process.communicate(timeout=deadlines.COMPILE)
+            stdout, _ = process.communicate(timeout=deadlines.compilation())
         except subprocess.TimeoutExpired:
             raise SubmissionError(
                 f"The compiler did not come to an end with {what}.",

@@ -216,7 +216,7 @@ class Caller:
                 return self.gdb.register("rip")
         for place in places:
             self.gdb.insert_breakpoint(place)
-        self.gdb.cont(deadline or deadlines.PROBE / 2)
+        self.gdb.cont(deadline or deadlines.probe() / 2)
         for place in places:
             self.gdb.remove_breakpoint(place)
         return self.gdb.register("rip")

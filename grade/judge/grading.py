@@ -149,7 +149,7 @@ class LabMachine(Machine):
     """
 
     def __init__(self, init: Optional[str], **options: Any) -> None:
-        self.patience: float = options.get("deadline") or deadlines.PROBE
+        self.patience: float = options.get("deadline") or deadlines.probe()
         self.hung_share = HUNG_SHARE
         self.state: Optional[postmortem.State] = None
         self.started_as = dict(options, init=init)
@@ -440,13 +440,13 @@ def lab(request: pytest.FixtureRequest, _submission: tuple[Path, Symbols]
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """No test of a lab lasts longer than deadlines.TEST."""
+    """No test of a lab lasts longer than deadlines.test()."""
     def late(*_: object) -> NoReturn:
         raise GdbTimeout("the test did not come to its end")
 
     if _lab_of(item):
         before = signal.signal(signal.SIGALRM, late)
-        signal.setitimer(signal.ITIMER_REAL, deadlines.TEST)
+        signal.setitimer(signal.ITIMER_REAL, deadlines.test())
     yield
     if _lab_of(item):
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -326,7 +326,7 @@ def _log_of_second_run(machine: LabMachine) -> str:
         finally:
             done.set()
             os.write(handle, b"\n")
-            reader.join(deadlines.ANSWER)
+            reader.join(deadlines.answer())
             os.close(handle)
     return kept.decode(errors="replace")
 

@@ -104,7 +104,7 @@ def tool_prefix() -> str:
     """What stands before gcc and ld for x86-64."""
     return subprocess.run(
         ["sh", str(TREE / "kernel/host/doctor.sh"), "toolprefix"], check=True,
-        capture_output=True, text=True, timeout=deadlines.HOST).stdout.strip()
+        capture_output=True, text=True, timeout=deadlines.host()).stdout.strip()
 
 
 def _built() -> dict[str, Path]:
@@ -159,7 +159,7 @@ def _make(command: Sequence[str], target: Path, output_flag: bool = True) -> Non
     os.close(handle)
     output = ["-o", temporary] if output_flag else [temporary]
     done = subprocess.run([*command, *output], capture_output=True, text=True,
-                          cwd=TREE, timeout=deadlines.HOST)
+                          cwd=TREE, timeout=deadlines.host())
     if done.returncode:
         os.unlink(temporary)
         raise ProbeError(done.stderr)

@@ -35,9 +35,6 @@ VECTORS = {0: "#DE", 1: "#DB", 3: "#BP", 6: "#UD", 8: "#DF", 10: "#TS", 11: "#NP
 KSTACK_BYTES = 8192
 STI = b"\xfb"  # holds interrupts off for one more instruction
 
-# How long a machine may run between two stops of a test, in seconds: what the
-# probes here do takes milliseconds.
-PATIENCE: float = 2 * deadlines.SCALE
 # Facts that a probe may tell: none tells half as many.
 MOST_FACTS = 200
 # Stops at breakpoints, of any kind, in one run.
@@ -170,11 +167,13 @@ class Arrival:
 class Run:
     """A probe on the submission's kernel, from stop to stop."""
 
-    def __init__(self, lab: Lab, command: str, patience: float = PATIENCE,
+    def __init__(self, lab: Lab, command: str, patience: Optional[float] = None,
                  **options: object) -> None:
         self.lab = lab
-        self._patience = patience
-        self._until = time.monotonic() + 2 * patience
+        # How long the machine may run between two stops, in seconds: what the
+        # probes here do takes milliseconds.
+        self._patience = patience or 2 * deadlines.scale()
+        self._until = time.monotonic() + 2 * self._patience
         self._facts = self._stops = 0
         name = command.split(",")[0].split()[0].rpartition("/")[2]
         self.probe = lab.probe(name)

@@ -283,7 +283,7 @@ def line_in(lab: Lab, file: str, rip: int) -> Optional[str]:
     done = subprocess.run(
         [f"{probes.tool_prefix()}addr2line", "-i", "-e", str(lab.kernel_path),
          f"{rip:#x}"],
-        capture_output=True, text=True, timeout=deadlines.HOST, check=False)
+        capture_output=True, text=True, timeout=deadlines.host(), check=False)
     match = re.search(rf"{re.escape(file)}:\d+", done.stdout)
     return match[0] if match else None
 

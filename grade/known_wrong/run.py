@@ -25,7 +25,6 @@ from __future__ import annotations
 import argparse
 import ctypes
 import dataclasses
-import importlib
 import json
 import multiprocessing
 import multiprocessing.connection
@@ -203,7 +202,7 @@ def build(directory: Path) -> Path:
                    if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
     done = subprocess.run(["make", "-s", "build/kernel.elf"], cwd=directory,
                           env=environment, capture_output=True, text=True,
-                          timeout=deadlines.HOST)
+                          timeout=deadlines.host())
     if done.returncode:
         raise BuildFailed(str(submission.first_error(done.stderr)))
     return directory / "build/kernel.elf"
@@ -213,7 +212,7 @@ def apply_patch(entry: Entry, directory: Path) -> None:
     done = subprocess.run(
         ["patch", "-p1", "-s", "-N", "--no-backup-if-mismatch", "-i",
          str(entry.path)], cwd=directory, capture_output=True, text=True,
-        timeout=deadlines.HOST)
+        timeout=deadlines.host())
     if done.returncode:
         raise BadEntry(f"{entry.path.name} does not apply: "
                        f"{done.stdout.strip()} {done.stderr.strip()}")
@@ -500,7 +499,7 @@ def grade_all(chosen: Sequence[Entry], jobs: int, extent: str = "known",
                     entry, process, directory, started = item
                     seconds = time.monotonic() - started
                     hung = process.is_alive() and seconds > (
-                        ENTRY * deadlines.SCALE * (4 if entry.accept else 1))
+                        ENTRY * deadlines.scale() * (4 if entry.accept else 1))
                     if process.is_alive() and not hung:
                         continue
                     end(process)
@@ -627,7 +626,7 @@ def document(outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
 
 def commit() -> Optional[str]:
     done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=TREE, text=True,
-                          capture_output=True, timeout=deadlines.HOST)
+                          capture_output=True, timeout=deadlines.host())
     return done.stdout.strip() or None
 
 
@@ -714,8 +713,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     if options.proof:
         chosen = [e for e in chosen if e.lab in PROVED]
-    os.environ["DEADLINE_SCALE"] = str(calibration.scale())
-    importlib.reload(deadlines)
+    deadlines.scale_by(calibration.scale())
     seed = options.seed
     if seed is None:
         seed = random.SystemRandom().getrandbits(32)

@@ -13,6 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from . import deadlines
+
 # Seconds that the run takes on a quiet machine of two cores.
 REFERENCE = 0.16
 # Above this, patience does not help.
@@ -24,9 +26,10 @@ BASE = 0x100000
 
 
 def scale() -> float:
-    """What all deadlines are multiplied by: 1 or more, or DEADLINE_SCALE."""
-    if "DEADLINE_SCALE" in os.environ:
-        return float(os.environ["DEADLINE_SCALE"])
+    """What all deadlines are to be multiplied by: 1 or more, or what somebody has
+    said before."""
+    if deadlines.VARIABLE in os.environ:
+        return deadlines.scale()
     try:
         return round(min(max(1.0, measure() / REFERENCE), LARGEST), 2)
     except (OSError, subprocess.SubprocessError):

@@ -2,30 +2,74 @@
 
 They are generous: a deadline is there so that nothing hangs for ever, never to
 judge speed. A boot takes 40 ms on a quiet machine; a loaded one is slower by
-ten times and more. DEADLINE_SCALE in the environment multiplies them all.
+ten times and more. One scale multiplies them all. It is kept in the environment,
+as DEADLINE_SCALE, so that the processes which this one starts are as patient;
+each function looks it up when it is asked, so no order of imports matters.
 """
+
+from __future__ import annotations
 
 import os
 
-SCALE: float = float(os.environ.get("DEADLINE_SCALE", "1"))
+VARIABLE = "DEADLINE_SCALE"
 
-# One run of QEMU, from its start to its end.
-RUN: float = 120 * SCALE
-# One probe on a submission's kernel: where a hang is found out.
-PROBE: float = 5 * SCALE
-# One test of a submission, whatever it does.
-TEST: float = 45 * SCALE
-# A run that is meant to be long: the leak tests, a million random calls.
-LONG_RUN: float = 1200 * SCALE
-# A recorded machine, from one place of interest to the next.
-TRACE: float = 30 * SCALE
-# The answer of a debugger's stub or of QEMU's monitor.
-ANSWER: float = 30 * SCALE
-# A browser, with all tests that share it.
-BROWSER: float = 600 * SCALE
-# One run of the compiler on a submission.
-COMPILE: float = 20 * SCALE
-# All tests of one submission.
-GRADE: float = 300 * SCALE
-# A program on the host: make, a compiler, the same test run natively.
-HOST: float = 300 * SCALE
+
+def scale() -> float:
+    """What every deadline is multiplied by; 1 unless somebody has said more."""
+    return float(os.environ.get(VARIABLE, "1"))
+
+
+def scale_by(factor: float) -> None:
+    """Makes this process, and those that it starts, wait `factor` times as long
+    as a quiet machine needs."""
+    os.environ[VARIABLE] = str(factor)
+
+
+def run() -> float:
+    """One run of QEMU, from its start to its end."""
+    return 120 * scale()
+
+
+def probe() -> float:
+    """One probe on a submission's kernel: where a hang is found out."""
+    return 5 * scale()
+
+
+def test() -> float:
+    """One test of a submission, whatever it does."""
+    return 45 * scale()
+
+
+def long_run() -> float:
+    """A run that is meant to be long: the leak tests, a million random calls."""
+    return 1200 * scale()
+
+
+def trace() -> float:
+    """A recorded machine, from one place of interest to the next."""
+    return 30 * scale()
+
+
+def answer() -> float:
+    """The answer of a debugger's stub or of QEMU's monitor."""
+    return 30 * scale()
+
+
+def browser() -> float:
+    """A browser, with all tests that share it."""
+    return 600 * scale()
+
+
+def compilation() -> float:
+    """One run of the compiler on a submission."""
+    return 20 * scale()
+
+
+def grading() -> float:
+    """All tests of one submission."""
+    return 300 * scale()
+
+
+def host() -> float:
+    """A program on the host: make, a compiler, the same test run natively."""
+    return 300 * scale()

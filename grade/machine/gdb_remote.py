@@ -72,11 +72,11 @@ class Gdb:
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
-        self._socket.settimeout(deadlines.ANSWER)
+        self._socket.settimeout(deadlines.answer())
         self._buffer = b""
         self._ack = True
         # How long the machine may run until it stops, in seconds, unless said.
-        self.patience: float = deadlines.RUN
+        self.patience: float = deadlines.run()
         # Told when such a wait begins, and asked at times while it lasts: more
         # seconds to give it, 0 to go on as it is, or less to give up.
         self.on_begin: Callable[[float], None] = lambda seconds: None
@@ -191,7 +191,7 @@ class Gdb:
         before = self.ask("g")
         for _ in range(STEP_TRIES):
             self._send("s")
-            stop = self._stop(deadlines.ANSWER)
+            stop = self._stop(deadlines.answer())
             if stop.signal != SIGTRAP or self.ask("g") != before:
                 break
         return stop
@@ -215,7 +215,7 @@ class Gdb:
     def interrupt(self) -> Stop:
         """Stops the running machine wherever it is."""
         self._write(b"\x03")
-        return self._stop(deadlines.ANSWER)
+        return self._stop(deadlines.answer())
 
     def run_to(self, address: int, deadline: Optional[float] = None) -> None:
         """Runs until the instruction at an address is next."""
@@ -273,7 +273,7 @@ class Gdb:
     def ask(self, request: str) -> str:
         """Sends one packet and gives the answer."""
         self._send(request)
-        until = time.monotonic() + deadlines.ANSWER
+        until = time.monotonic() + deadlines.answer()
         answer = self._receive(until)
         # What stops for being connected to tells so unasked.
         while request != "?" and re.match(r"T[0-9a-f]{2}", answer):
@@ -285,7 +285,7 @@ class Gdb:
         self._send("qRcmd," + line.encode().hex())
         text = ""
         while True:
-            answer = self._receive(time.monotonic() + deadlines.ANSWER)
+            answer = self._receive(time.monotonic() + deadlines.answer())
             if answer == "OK":
                 return text
             if not answer.startswith("O"):

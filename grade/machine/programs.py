@@ -21,7 +21,7 @@ def compile_static(source: Path, directory: Path) -> Path:
         subprocess.run(
             ["musl-gcc", "-static", "-O2", "-Wall", "-Wextra", "-Werror",
              "-o", str(program), str(source)],
-            check=True, timeout=deadlines.HOST)
+            check=True, timeout=deadlines.host())
     return program
 
 

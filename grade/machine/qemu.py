@@ -176,7 +176,7 @@ class Machine:
             stderr=(self._directory / "stderr").open("wb"),
             start_new_session=True,
         )
-        self._deadline = time.monotonic() + (deadline or deadlines.RUN)
+        self._deadline = time.monotonic() + (deadline or deadlines.run())
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -251,7 +251,7 @@ class Machine:
             self._process.wait(max(0.0, self._deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             self._stop("no end before the deadline; QEMU was killed")
-        self._reader.join(deadlines.ANSWER)
+        self._reader.join(deadlines.answer())
         stderr = (self._directory / "stderr").read_text(errors="replace")
         return Result(self._process.wait(), self.console, stderr, self._stopped)
 
@@ -279,7 +279,7 @@ class Machine:
         if self._process.poll() is None:
             self._kill()
         self._process.wait()
-        self._reader.join(deadlines.ANSWER)
+        self._reader.join(deadlines.answer())
         for connection in (self._gdb, self._monitor):
             if connection is not None:
                 connection.close()
@@ -293,7 +293,7 @@ class Machine:
 
     def _connect(self, name: str) -> socket.socket:
         """Connects to a socket that QEMU is about to make."""
-        until = min(self._deadline, time.monotonic() + deadlines.ANSWER)
+        until = min(self._deadline, time.monotonic() + deadlines.answer())
         while True:
             connection = socket.socket(socket.AF_UNIX)
             try:
@@ -338,7 +338,7 @@ class _Monitor:
     """QEMU's monitor through its JSON protocol (QMP)."""
 
     def __init__(self, connection: socket.socket) -> None:
-        connection.settimeout(deadlines.ANSWER)
+        connection.settimeout(deadlines.answer())
         self._connection = connection
         self._lines = connection.makefile("r", encoding="utf-8")
         self._lines.readline()

@@ -66,7 +66,7 @@ def gdb(commands: Sequence[str], *, socket: Optional[Path], tree: Path = TREE,
              "LC_ALL": "C", **({"REWIND": "1"} if recorded else {})},
         start_new_session=True)
     try:
-        output, _ = process.communicate(timeout=deadlines.RUN)
+        output, _ = process.communicate(timeout=deadlines.run())
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         output, _ = process.communicate()

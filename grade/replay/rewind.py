@@ -85,7 +85,7 @@ def machine_options() -> dict[str, Any]:
 
 def main() -> int:
     program = os.environ.get("PROG") or None
-    patience = deadlines.LONG_RUN if sys.stdin.isatty() else deadlines.RUN
+    patience = deadlines.long_run() if sys.stdin.isatty() else deadlines.run()
     print("rewind: recording; the end of the program ends it, and so does Ctrl-A X.",
           flush=True)
     try:

@@ -62,11 +62,12 @@ class Recording:
 
 
 @contextlib.contextmanager
-def recording(init: Optional[str], patience: float = deadlines.RUN,
+def recording(init: Optional[str], patience: Optional[float] = None,
               meanwhile: Callable[[Machine], bool] = lambda machine: False,
               **options: Any) -> Iterator[Recording]:
-    """Records a run to its end, or for so many seconds, or until `meanwhile`, which
-    is asked again and again, says that it is enough; options are Machine's."""
+    """Records a run to its end, or for so many seconds (deadlines.run()), or until
+    `meanwhile`, which is asked again and again, says that it is enough; options
+    are Machine's."""
     with tempfile.TemporaryDirectory(prefix="threshold-") as directory:
         icount = options.pop("icount", COUNTED)
         log = f"rrfile={directory}/replay.bin"
@@ -74,7 +75,7 @@ def recording(init: Optional[str], patience: float = deadlines.RUN,
         replay = {**options, "icount": f"{icount},rr=replay,{log}"}
         with Machine(init, monitor=True, icount=f"{icount},rr=record,{log}",
                      **options) as machine:
-            result = _run(machine, patience, meanwhile)
+            result = _run(machine, patience or deadlines.run(), meanwhile)
         yield Recording(init, replay, result)
 
 
@@ -120,7 +121,7 @@ class Moment:
             if count:
                 self.break_at(count)
                 self.gdb.resume()
-                self.gdb.text_of_stop(deadlines.RUN)
+                self.gdb.text_of_stop(deadlines.run())
             if self.count() != count:
                 raise GdbError(f"the replay stopped at instruction {self.count()}, "
                                f"not {count}")
@@ -227,7 +228,7 @@ class Timeline:
         self.gdb.on_wait = look
         try:
             self.gdb.resume()
-            return self.gdb.text_of_stop(deadlines.LONG_RUN)
+            return self.gdb.text_of_stop(deadlines.long_run())
         except MachineGone:
             return self._to_end(before)
         finally:
@@ -257,7 +258,7 @@ class Timeline:
                 try:
                     moment.break_at(low + step)
                     moment.gdb.resume()
-                    moment.gdb.text_of_stop(deadlines.RUN)
+                    moment.gdb.text_of_stop(deadlines.run())
                 except (MachineGone, GdbTimeout):
                     return low, low + step
                 low = moment.count()
@@ -304,7 +305,7 @@ class Timeline:
             moment.break_at(now)
             while True:
                 moment.gdb.resume()
-                text = moment.gdb.text_of_stop(deadlines.RUN)
+                text = moment.gdb.text_of_stop(deadlines.run())
                 while True:
                     count = moment.count()
                     if count >= now:
@@ -379,7 +380,7 @@ class Server:
                 except OSError:
                     pass
                 end.close()
-        self._thread.join(deadlines.ANSWER)
+        self._thread.join(deadlines.answer())
 
     def _serve(self) -> None:
         try:

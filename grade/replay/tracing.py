@@ -52,7 +52,6 @@ KSTACK_BYTES = 8192
 WORDS_OF_STACK = 32  # how many words of a stack's top a section begins with
 LIMIT = 5000  # instructions of one section
 DEPTH = 2  # how deep the handler's lines are followed: it, and the call's function
-RECORDED_SECONDS = deadlines.TRACE / 6  # then a program is taken to wait for input
 # The vectors for which CR2 may have the address: #DF, when a #PF led to it, and #PF.
 HAVE_ADDRESS = {8, 14}
 BODIES = ("lines", "none", "all")
@@ -221,7 +220,7 @@ class Stepper:
             if self.gdb.register("rip") in places:
                 self.gdb.step()
             while True:
-                self.gdb.cont(deadlines.TRACE)
+                self.gdb.cont(deadlines.trace())
                 rip = self.gdb.register("rip")
                 if rip in places and places[rip]():
                     return rip
@@ -334,7 +333,7 @@ class Stepper:
             kind, text = "gone", f"The recording ends here: {self.outcome}."
         except GdbTimeout:
             kind, text = "hung", ("The machine went on and on: not back within "
-                                  f"{deadlines.TRACE:g} s.")
+                                  f"{deadlines.trace():g} s.")
         section.end = {"kind": kind, "text": text}
         if kind in ("exception", "panic", "gone"):
             section.end["console"] = tail(self._last_words())
@@ -343,7 +342,7 @@ class Stepper:
     def _last_words(self) -> str:
         """The console, once the machine has said why it gives up."""
         try:
-            self.gdb.cont(deadlines.ANSWER)
+            self.gdb.cont(deadlines.answer())
         except GdbError:
             pass
         return self.machine.console if not self.machine.is_running else (
@@ -618,7 +617,8 @@ class Recorder:
     def record(self) -> dict[str, Any]:
         """The trace; TraceError where no such call is made. Of a kernel that died
         before it, a trace up to there, and `problem` says so."""
-        with recording(self.init, RECORDED_SECONDS, **self.options) as recorded:
+        # A program that runs longer is taken to wait for input.
+        with recording(self.init, deadlines.trace() / 6, **self.options) as recorded:
             if not recorded.result.console:
                 raise TraceError(recorded.result.report)
             with recorded.replay() as machine:

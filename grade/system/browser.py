@@ -75,7 +75,7 @@ class Browser:
             [DRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL, start_new_session=True,
             env={**os.environ, MARK: self._mark, "TMPDIR": str(directory)})
-        self._watch = threading.Timer(deadlines.BROWSER, self._kill)
+        self._watch = threading.Timer(deadlines.browser(), self._kill)
         self._watch.daemon = True
         self._watch.start()
         try:
@@ -91,8 +91,8 @@ class Browser:
                 ChromiumRemoteConnection(f"http://127.0.0.1:{self._port()}",
                                          browser_name="chrome", vendor_prefix="goog"),
                 options=options)
-            self.driver.set_page_load_timeout(deadlines.ANSWER)
-            self.driver.set_script_timeout(deadlines.ANSWER)
+            self.driver.set_page_load_timeout(deadlines.answer())
+            self.driver.set_script_timeout(deadlines.answer())
         except BaseException:
             self.close()
             raise
@@ -110,7 +110,7 @@ class Browser:
         """What the driver says that it listens on."""
         stdout = self._driver_process.stdout
         assert stdout
-        until, said = time.monotonic() + deadlines.ANSWER, b""
+        until, said = time.monotonic() + deadlines.answer(), b""
         while time.monotonic() < until:
             if select.select([stdout], [], [], 0.2)[0]:
                 data = os.read(stdout.fileno(), 4096)
@@ -131,7 +131,7 @@ class Browser:
             pass
         self._watch.cancel()
         self._kill()
-        self._driver_process.wait(deadlines.ANSWER)
+        self._driver_process.wait(deadlines.answer())
 
     def _kill(self) -> None:
         mark = f"{MARK}={self._mark}".encode()

@@ -124,7 +124,7 @@ def kernel_offset(kernel: Symbols, field: str) -> int:
     done = subprocess.run(
         ["gdb", "-q", "-nx", "-batch", "-ex",
          f"print (long)&((struct syscall_frame *)0)->{field}", str(KERNEL)],
-        capture_output=True, text=True, timeout=deadlines.HOST, check=True)
+        capture_output=True, text=True, timeout=deadlines.host(), check=True)
     return int(done.stdout.split()[-1])
 
 
@@ -211,7 +211,7 @@ def grade(tmp_path: Path) -> Callable[[], dict[str, Any]]:
             [sys.executable, str(TREE / "grade/grade.py"), "--submission",
              str(tmp_path), "--output", str(output), "--lab", "1",
              "--kernel", "/nonexistent", *arguments],
-            capture_output=True, text=True, timeout=deadlines.HOST, check=False)
+            capture_output=True, text=True, timeout=deadlines.host(), check=False)
         return json.loads(output.read_text())
     return run
 

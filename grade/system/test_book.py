@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.xdist_group("browser"),
     pytest.mark.skipif(
         subprocess.run(["sh", TREE / "kernel/host/doctor.sh", "has", "book"],
-                       timeout=deadlines.HOST).returncode != 0,
+                       timeout=deadlines.host()).returncode != 0,
         reason="what the book is made with is not here: make book says how")]
 
 HTML = TREE / "build/book/html"
@@ -32,7 +32,7 @@ in_a_browser = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 def book() -> str:
     """What building it printed, links checked and warnings taken for errors."""
     done = subprocess.run([sys.executable, TREE / "docs/book.py"], cwd=TREE,
-                          capture_output=True, text=True, timeout=deadlines.HOST)
+                          capture_output=True, text=True, timeout=deadlines.host())
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -79,7 +79,7 @@ def test_no_page_complains_or_asks_for_anything_from_outside(chromium: Browser
 @in_a_browser
 def test_its_search_works_from_the_disk(chromium: Browser) -> None:
     chromium.driver.get((HTML / "search.html").as_uri() + "?q=swapgs")
-    chromium.driver.implicitly_wait(deadlines.ANSWER)
+    chromium.driver.implicitly_wait(deadlines.answer())
     found = chromium.driver.find_elements("css selector", "ul.search li a")
     assert any("tour" in link.get_attribute("href") for link in found)
 

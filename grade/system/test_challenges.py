@@ -19,7 +19,7 @@ def challenge(tree: Path, lab: str, *options: str) -> subprocess.CompletedProces
     return subprocess.run(
         ["make", "challenge", f"LAB={lab}"], cwd=tree, capture_output=True, text=True,
         env={**make.environment(), "PYTEST_ADDOPTS": " ".join(options)},
-        timeout=deadlines.HOST)
+        timeout=deadlines.host())
 
 
 def test_every_challenge_has_a_solution() -> None:
@@ -32,7 +32,7 @@ def test_every_challenge_has_a_solution() -> None:
 def test_the_solution_passes(solution: Path, tmp_path: Path) -> None:
     tree = copy_tree(tmp_path / "tree")
     subprocess.run(["git", "apply", solution], cwd=tree, check=True,
-                   timeout=deadlines.HOST)
+                   timeout=deadlines.host())
     done = challenge(tree, solution.stem)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"Challenge {solution.stem}: passed." in done.stdout

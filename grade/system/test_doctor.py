@@ -51,7 +51,7 @@ class Machine:
         return subprocess.run(
             ["sh", "kernel/host/doctor.sh", *arguments], cwd=TREE, text=True,
             env={"PATH": str(self.path), "PYTHON": "none"},
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=deadlines.HOST)
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=deadlines.host())
 
 
 @pytest.fixture
@@ -188,5 +188,5 @@ def test_a_compiler_for_another_machine_is_none(machine: Machine) -> None:
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="needs the host's tools")
 def test_this_machine_has_all(make_environment: dict[str, str]) -> None:
     done = subprocess.run(["sh", "kernel/host/doctor.sh", "install", "check"], cwd=TREE,
-                          env=make_environment, timeout=deadlines.HOST)
+                          env=make_environment, timeout=deadlines.host())
     assert done.returncode == 0

@@ -83,7 +83,7 @@ def test_the_parent_is_told_the_signal(fault: str, initrd: Path) -> None:
 @pytest.mark.parametrize("fault", sorted(FAULTS.keys() - NOT_AS_ON_THE_HOST))
 def test_the_signal_is_the_one_of_linux(fault: str, programs: Programs) -> None:
     host = subprocess.run([programs.path("fault"), fault, "child"],
-                          capture_output=True, text=True, timeout=deadlines.HOST)
+                          capture_output=True, text=True, timeout=deadlines.host())
     assert host.stdout == f"signal {FAULTS[fault][1].value}\n"
 
 

@@ -524,7 +524,7 @@ def test_an_empty_lab_gives_sentences(
     tree = copy_tree(tmp_path / "tree")
     empty_labs(tree, lab)
     built = subprocess.run(["make", "build/kernel.elf"], cwd=tree, capture_output=True,
-                           env=make_environment, text=True, timeout=deadlines.HOST)
+                           env=make_environment, text=True, timeout=deadlines.host())
     assert built.returncode == 0, built.stderr
     commands = ["next-syscall", *SHOWS, "step-entry 20", *SHOWS, "step-entry 30", *SHOWS,
                 "backtrace", "continue", *SHOWS]
@@ -540,7 +540,7 @@ def test_sysframe_shows_a_push_of_the_wrong_register(
     stub = tree / "kernel/syscall_entry.c"
     stub.write_text(stub.read_text().replace('"pushq %r12"', '"pushq %r13"'))
     subprocess.run(["make", "build/kernel.elf"], cwd=tree, check=True,
-                   env=make_environment, capture_output=True, timeout=deadlines.HOST)
+                   env=make_environment, capture_output=True, timeout=deadlines.host())
     session = debug("/bin/hello", ["tbreak sys_getpid", "continue", "sysframe"], tree=tree)
     assert re.search(r"\+72 +r12 .*BUT %r13 WAS PUSHED$", session[2], re.M)
     assert session[2].count("BUT") == 1
@@ -553,7 +553,7 @@ def test_sysframe_works_before_the_struct_is_there(
     tree = copy_tree(tmp_path / "tree")
     empty_labs(tree, 4)
     subprocess.run(["make", "build/kernel.elf"], cwd=tree, check=True,
-                   env=make_environment, capture_output=True, timeout=deadlines.HOST)
+                   env=make_environment, capture_output=True, timeout=deadlines.host())
     session = debug("/bin/hello", ["tbreak sys_getpid", "continue", "sysframe"], tree=tree)
     assert list(frame_of(session[2])) == list(reversed(FIELDS))
 
@@ -568,7 +568,7 @@ def test_sysframe_and_step_entry_follow_a_stub_that_is_half_written(
     pushes, _ = stub.read_text().split("	/* 3. ")
     stub.write_text(pushes + '	asm("ud2");\n}\n')
     subprocess.run(["make", "build/kernel.elf"], cwd=tree, check=True,
-                   env=make_environment, capture_output=True, timeout=deadlines.HOST)
+                   env=make_environment, capture_output=True, timeout=deadlines.host())
     session = debug("/bin/hello", ["next-syscall", "sysframe", "step-entry 19",
                                    "sysframe"], tree=tree)
     assert "nothing has been pushed yet" in session[1]
@@ -595,7 +595,7 @@ class Tmux:
 
     def __call__(self, *words: str) -> str:
         return subprocess.run([*self._base, *words], env=self._environment, text=True,
-                              capture_output=True, timeout=deadlines.ANSWER).stdout
+                              capture_output=True, timeout=deadlines.answer()).stdout
 
     def type(self, line: str, pane: str = "test") -> None:
         self("send-keys", "-t", pane, "-l", line)
@@ -603,7 +603,7 @@ class Tmux:
 
     def wait_for(self, pattern: str, pane: str = "test") -> str:
         """The screen, once it shows the pattern."""
-        until = time.monotonic() + deadlines.ANSWER * 2
+        until = time.monotonic() + deadlines.answer() * 2
         while True:
             screen = self("capture-pane", "-p", "-t", pane)
             if re.search(pattern, screen, re.M):
@@ -626,7 +626,7 @@ def qemu_of(tree: Path) -> list[int]:
 
 
 def wait_until(done: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + deadlines.ANSWER
+    until = time.monotonic() + deadlines.answer()
     while not done():
         assert time.monotonic() < until, what
         time.sleep(0.05)
@@ -721,7 +721,7 @@ def test_vscode_starts_and_attaches_as_its_files_say(
     start, end = tasks[launch["preLaunchTask"]], tasks[launch["postDebugTask"]]
     assert subprocess.run(tasks[start["dependsOn"]]["command"], shell=True, cwd=tree,
                           env=make_environment, capture_output=True,
-                          timeout=deadlines.HOST).returncode == 0
+                          timeout=deadlines.host()).returncode == 0
 
     background = start["problemMatcher"]["background"]
     task = subprocess.Popen(start["command"], shell=True, cwd=tree, text=True,
@@ -760,8 +760,8 @@ def test_vscode_starts_and_attaches_as_its_files_say(
             finally:
                 mi.kill()
         assert subprocess.run(end["command"], shell=True, cwd=tree,
-                              timeout=deadlines.HOST).returncode == 0
-        task.wait(deadlines.ANSWER)
+                              timeout=deadlines.host()).returncode == 0
+        task.wait(deadlines.answer())
         assert not qemu_of(tree)
     finally:
         for pid in qemu_of(tree):

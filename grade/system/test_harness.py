@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from machine import deadlines
 from machine.gdb_remote import GdbError, GdbTimeout, MachineGone
-from machine.qemu import KERNEL, Machine, MachineError, run
+from machine.qemu import KERNEL, TREE, Machine, MachineError, run
 from machine.symbols import Symbols
 
 # 32-bit code, as PVH starts a kernel.
@@ -159,3 +162,16 @@ def test_the_two_links_of_the_kernel_agree(kernel: Symbols) -> None:
     code = range(kernel.address("kernel_start"), kernel.address("text_end"))
     assert {a: n for a, n in kernel.functions if a in code} == {
         a: n for a, n in first.functions if a in code}
+
+
+def test_deadlines_follow_one_scale_also_in_the_processes_started_here(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(deadlines.VARIABLE, "1")
+    before = deadlines.probe(), deadlines.host()
+    deadlines.scale_by(3)
+    assert (deadlines.probe(), deadlines.host()) == (3 * before[0], 3 * before[1])
+    child = subprocess.run(
+        [sys.executable, "-c", "from machine import deadlines; "
+         "print(deadlines.probe())"], cwd=TREE / "grade", capture_output=True,
+        text=True, check=True, timeout=deadlines.host())
+    assert float(child.stdout) == deadlines.probe()

@@ -36,7 +36,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [f"{probes.tool_prefix()}gcc", *probes.FLAGS, "-I", str(probes.LIBRARY),
          "-static", "-nostdlib", "-Wl,-e,_start,--build-id=none,-z,noexecstack",
          "-o", str(target), *map(str, sources)],
-        check=True, timeout=deadlines.HOST)
+        check=True, timeout=deadlines.host())
     return target
 
 
@@ -46,7 +46,7 @@ def test_every_register_after_every_call_is_as_on_linux(
 ) -> None:
     seed = random.getrandbits(48)
     host = subprocess.run([str(program), str(seed)], capture_output=True, text=True,
-                          check=True, timeout=deadlines.HOST).stdout
+                          check=True, timeout=deadlines.host()).stdout
     archive = archive_with({"bin/registers": program.read_bytes()},
                            tmp_path / "initrd.cpio")
     result = run(f"/bin/registers {seed}", initrd=archive)

@@ -76,7 +76,7 @@ def grade(tmp_path: Path, submission: Path) -> Grader:
         done = subprocess.run(
             [sys.executable, str(TREE / "grade/grade.py"), "--submission",
              str(submission), "--output", str(output), *arguments],
-            capture_output=True, text=True, timeout=deadlines.HOST, check=False)
+            capture_output=True, text=True, timeout=deadlines.host(), check=False)
         seconds = time.monotonic() - begin
         print(f"{seconds:.1f} s\n{done.stdout}{done.stderr}")
         assert digest_of_tree() == before
@@ -304,7 +304,7 @@ def test_a_kernel_earns_nothing_by(
     assert "\x1b" not in graded.shown
     assert not re.search(r"^\s*::", graded.shown, re.MULTILINE)
     # Tests that each hang are shared by two processes, and cut short.
-    assert graded.seconds < deadlines.GRADE / 2
+    assert graded.seconds < deadlines.grading() / 2
 
 
 def test_a_macro_over_a_name_of_the_contract_gains_nothing(

@@ -47,7 +47,7 @@ def grade(directory: Path, *arguments: str, scale: Optional[str] = None
     done = subprocess.run(
         [sys.executable, str(TREE / "grade/known_wrong/run.py"), "--named", "--jobs", "1",
          "--patches", str(directory), "--out", str(out), *arguments],
-        env=environment, capture_output=True, text=True, timeout=deadlines.HOST)
+        env=environment, capture_output=True, text=True, timeout=deadlines.host())
     result = json.loads(out.read_text()) if out.exists() else {"entries": []}
     return done, {e["id"]: e for e in result["entries"]} | {"all": result}
 
@@ -121,7 +121,7 @@ def test_an_entry_is_ended_at_its_deadline(tmp_path: Path,
     out = tmp_path / "result.json"
     done = subprocess.run(
         [sys.executable, "-c", script, "--patches", str(tmp_path), "--out", str(out)],
-        cwd=TREE / "grade", capture_output=True, text=True, timeout=deadlines.HOST)
+        cwd=TREE / "grade", capture_output=True, text=True, timeout=deadlines.host())
     entry = json.loads(out.read_text())["entries"][0]
     assert (done.returncode, entry["verdict"]) == (1, "hung"), done.stdout
 

@@ -189,7 +189,7 @@ def test_malformed_markers_are_told_by_file_and_line(teacher: Repository) -> Non
     commit(teacher, "")
     done = subprocess.run(["make", "-s", "labs"], cwd=teacher.path, text=True,
                           capture_output=True, env=make.environment(),
-                          timeout=deadlines.HOST)
+                          timeout=deadlines.host())
     assert done.returncode != 0
     assert "make labs: kernel/msr.c:12: LAB 2 has no END LAB 2" in done.stderr
 
@@ -197,7 +197,7 @@ def test_malformed_markers_are_told_by_file_and_line(teacher: Repository) -> Non
 def test_make_labs_in_a_fresh_clone_lists_what_it_made(teacher: Repository) -> None:
     done = subprocess.run(["make", "-s", "labs"], cwd=teacher.path, text=True,
                           capture_output=True, env=make.environment(),
-                          timeout=deadlines.HOST)
+                          timeout=deadlines.host())
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split()[0] for line in done.stdout.splitlines()] == NAMES
     assert all(line.endswith("new") for line in done.stdout.splitlines())

@@ -98,7 +98,7 @@ def test_a_heading_reworded_meanwhile_merges_with_a_students_code(tmp_path: Path
         (tmp_path / name).write_text(text)
     done = subprocess.run(["git", "merge-file", "-p", "mine", "base", "theirs"],
                           cwd=tmp_path, capture_output=True, text=True,
-                          timeout=deadlines.HOST)
+                          timeout=deadlines.host())
     assert (done.returncode, done.stdout) == (
         0, versions["mine"].replace("as many lines", "very many lines"))
 
@@ -175,7 +175,7 @@ def test_the_command_prints_a_file_or_says_why_not(tmp_path: Path) -> None:
         (tmp_path / "x.c").write_text(text)
         return subprocess.run(
             [sys.executable, TREE / "labs/cut.py", "1", "x.c"], cwd=tmp_path,
-            capture_output=True, text=True, timeout=deadlines.HOST)
+            capture_output=True, text=True, timeout=deadlines.host())
 
     assert run(HOLE).stdout == cut.cut("x.c", HOLE, [2])
     refused = run(HOLE + HOLE)

@@ -118,7 +118,7 @@ def test_make_release_says_what_it_looked_through(solved: Repository, tmp_path: 
     done = subprocess.run(
         ["make", "-s", "release", "LAB=3", f"OUT={tmp_path / 'out'}"],
         cwd=solved.path, capture_output=True, text=True, env=make.environment(),
-        timeout=deadlines.HOST)
+        timeout=deadlines.host())
     assert (done.returncode, done.stderr) == (0, "")
     assert ": released, " in done.stdout and " 0 of " in done.stdout
 

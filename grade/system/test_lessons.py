@@ -64,7 +64,7 @@ def test_what_the_lesson_teaches_is_true_on_linux(lesson: str) -> None:
     name, *arguments = lesson.split()
     done = subprocess.run(
         [TREE / "build/user" / name, *arguments], capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, timeout=deadlines.HOST)
+        stdin=subprocess.DEVNULL, timeout=deadlines.host())
     assert done.returncode == 0, done.stdout
 
 

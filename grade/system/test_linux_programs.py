@@ -45,7 +45,7 @@ def test_it_prints_the_same(name: str, programs: Programs, tmp_path: Path) -> No
     (tmp_path / "poem/other").write_bytes(b"")
     host = subprocess.run(
         [programs.path(name), *(str(tmp_path / a) for a in arguments)],
-        capture_output=True, text=True, timeout=deadlines.HOST)
+        capture_output=True, text=True, timeout=deadlines.host())
 
     initrd = archive_with(
         {f"bin/{name}": programs[name], "poem/text": POEM, "poem/other": b""},

@@ -25,7 +25,7 @@ def make(make_environment: dict[str, str]) -> Command:
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["make", *arguments], cwd=TREE, env=make_environment, text=True,
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=deadlines.HOST)
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=deadlines.host())
     return call
 
 
@@ -48,7 +48,7 @@ def test_the_script_behind_run_has_the_programs_status(
     done = subprocess.run(
         ["sh", "kernel/host/run.sh", "batch"], cwd=TREE, capture_output=True,
         env={**make_environment, "PROG": "/bin/sh -c 'exit 5'"},
-        timeout=deadlines.HOST)
+        timeout=deadlines.host())
     assert done.returncode == 5
 
 
@@ -100,7 +100,7 @@ def test_a_run_that_is_killed_takes_qemu_along(
     qemu = Path("/proc") / pid_file.read_text().strip()
     assert qemu.exists()
     script.terminate()
-    script.communicate(timeout=deadlines.HOST)
+    script.communicate(timeout=deadlines.host())
     assert not qemu.exists()
 
 

@@ -18,7 +18,7 @@ def free_before_and_after(result: Result) -> tuple[int, int]:
 
 @pytest.mark.parametrize("program", ["waittest 10000", "exectest 1000"])
 def test_thousands_of_processes_cost_no_page(program: str) -> None:
-    result = run(f"/bin/{program}", deadline=deadlines.LONG_RUN)
+    result = run(f"/bin/{program}", deadline=deadlines.long_run())
     assert result.status == 0, result.report
     before, after = free_before_and_after(result)
     assert before == after, result.report
@@ -26,7 +26,7 @@ def test_thousands_of_processes_cost_no_page(program: str) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_random_calls_do_no_harm(seed: int) -> None:
-    result = run(f"/bin/stress {seed} 20000", deadline=deadlines.LONG_RUN)
+    result = run(f"/bin/stress {seed} 20000", deadline=deadlines.long_run())
     assert result.status == 0, result.report
     before, after = free_before_and_after(result)
     assert before == after, result.report
@@ -35,7 +35,7 @@ def test_random_calls_do_no_harm(seed: int) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
 def test_a_million_random_calls_do_no_harm(seed: int) -> None:
-    result = run(f"/bin/stress {seed} 1000000", deadline=deadlines.LONG_RUN)
+    result = run(f"/bin/stress {seed} 1000000", deadline=deadlines.long_run())
     assert result.status == 0, result.report
     before, after = free_before_and_after(result)
     assert before == after, result.report

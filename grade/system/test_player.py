@@ -614,7 +614,7 @@ def axe() -> str:
         done = subprocess.run(
             ["npm", "install", "--prefix", str(directory), "--ignore-scripts",
              "--no-audit", "--no-fund", AXE], stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=deadlines.HOST)
+            capture_output=True, text=True, timeout=deadlines.host())
         if done.returncode:
             pytest.skip(f"npm could not fetch {AXE}: {done.stderr[-200:]}")
     return script.read_text()
@@ -691,13 +691,13 @@ def test_the_page_is_made_of_files(right: Trace, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, TREE / "docs/player/page.py", tmp_path / "a.html",
          tmp_path / "a.json", tmp_path / "a.json"],
-        capture_output=True, text=True, timeout=deadlines.HOST)
+        capture_output=True, text=True, timeout=deadlines.host())
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{tmp_path}/a.html: open it in a browser, to compare the two\n"
     (tmp_path / "b.json").write_text("{}")
     done = subprocess.run(
         [sys.executable, TREE / "docs/player/page.py", tmp_path / "b.html",
-         tmp_path / "b.json"], capture_output=True, text=True, timeout=deadlines.HOST)
+         tmp_path / "b.json"], capture_output=True, text=True, timeout=deadlines.host())
     assert done.returncode == 1
     assert done.stderr == f"trace: {tmp_path}/b.json is not a trace: its schema is None.\n"
 

@@ -104,7 +104,7 @@ class Stubs:
 
     def _run(self, command: Sequence[str]) -> None:
         subprocess.run(command, cwd=self.directory, check=True,
-                       timeout=deadlines.HOST)
+                       timeout=deadlines.host())
 
 
 @pytest.fixture

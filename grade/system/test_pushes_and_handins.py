@@ -98,7 +98,7 @@ class Service:
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
             cwd=self._place, env=self._environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", timeout=deadlines.HOST)
+            errors="replace", timeout=deadlines.host())
         self.log += done.stdout
         return done.returncode == 0
 
@@ -171,7 +171,7 @@ def test_gitlab_keeps_the_grade_of_a_push(
 def test_what_could_not_grade_says_so_in_a_sentence(pushed: Path, source: Path) -> None:
     done = subprocess.run(["make", "-s", "result", "FORMAT=junit"], cwd=pushed,
                           env=make.environment(), capture_output=True, text=True,
-                          timeout=deadlines.HOST)
+                          timeout=deadlines.host())
     assert done.returncode != 0 and done.stdout == ""
     assert "There is no grade.json: nothing has been graded.\n" in done.stderr
 
@@ -181,7 +181,7 @@ def test_what_could_not_grade_says_so_in_a_sentence(pushed: Path, source: Path) 
 def run_make(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["make", "-s", *arguments], cwd=place,
                           env=make.environment(), capture_output=True, text=True,
-                          timeout=deadlines.HOST)
+                          timeout=deadlines.host())
 
 
 def test_a_lab_is_packed_and_its_archive_graded(pushed: Path, source: Path,
@@ -212,7 +212,7 @@ def grade(archive: Path, scratch: Path) -> dict[str, Any]:
     subprocess.run(
         [sys.executable, str(TREE / "grade/grade.py"), "--submission", str(archive),
          "--output", str(output)],
-        stdout=subprocess.DEVNULL, timeout=deadlines.HOST, check=False)
+        stdout=subprocess.DEVNULL, timeout=deadlines.host(), check=False)
     return json.loads(output.read_text())
 
 
@@ -232,7 +232,7 @@ def test_a_commit_is_handed_in_with_what_is_not_in_it(pushed: Path, source: Path
     for line in ("init -q -b main", "add -A", "-c user.name=Ada -c "
                  "user.email=ada@example.org commit -q -m lab1"):
         subprocess.run(["git", *line.split()], cwd=pushed, check=True,
-                       env=make.environment(), timeout=deadlines.HOST)
+                       env=make.environment(), timeout=deadlines.host())
     source.write_text(source.read_text() + "\n/* The end. */\n")
     done = run_make(pushed, "handin", "LAB=1")
     assert "Not in the commit yet: kernel/gdt.c.\n" in done.stdout
@@ -328,7 +328,7 @@ def test_yamllint_has_no_remark() -> None:
     assert {str(STUDENT / WORKFLOW), str(STUDENT / GITLAB)} <= set(files)
     done = subprocess.run(["yamllint", "--strict", "-f", "parsable", "-d", YAMLLINT,
                            *files], capture_output=True, text=True,
-                          timeout=deadlines.HOST)
+                          timeout=deadlines.host())
     assert (done.stdout, done.returncode) == ("", 0)
 
 
@@ -354,7 +354,7 @@ def test_the_container_installs_what_the_doctor_knows() -> None:
     run = re.search(r"^RUN sh (\S+) (install \w+)$", dockerfile, re.MULTILINE)
     assert copied and run and run[1] == f"{copied[2]}/{Path(copied[1]).name}"
     done = subprocess.run(["sh", copied[1], *run[2].split()], cwd=TREE,
-                          capture_output=True, text=True, timeout=deadlines.HOST)
+                          capture_output=True, text=True, timeout=deadlines.host())
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 

@@ -204,7 +204,7 @@ def test_make_rewind_records_then_opens_gdb() -> None:
     done = subprocess.run(
         ["make", "-s", "rewind", "PROG=hello"], cwd=TREE, text=True,
         input="next-syscall\nreverse-stepi\nhelp rewind\nquit\n", capture_output=True,
-        env=make.environment(), timeout=deadlines.HOST)
+        env=make.environment(), timeout=deadlines.host())
     assert done.returncode == 0, done
     text = done.stdout
     assert "hello: exit status 0" in text and "hello[1] calls getpid" in text, done
@@ -216,7 +216,7 @@ def test_what_was_typed_is_in_the_recording() -> None:
     finds the keys in it."""
     terminal = pexpect.spawn(
         "make -s rewind PROG=sh", cwd=TREE, env=make.environment(), encoding="utf-8",
-        timeout=deadlines.RUN)
+        timeout=deadlines.run())
     try:
         terminal.expect(r"\$ ")
         terminal.send("echo typed\r")

@@ -20,7 +20,7 @@ NEWLINE = r"\r+\n"
 def terminal(make_environment: dict[str, str]) -> Iterator[pexpect.spawn]:
     """`make qemu` on a terminal, at its prompt."""
     child = pexpect.spawn("make", ["qemu"], cwd=str(TREE), env=make_environment,
-                          timeout=deadlines.RUN, encoding="utf-8")
+                          timeout=deadlines.run(), encoding="utf-8")
     try:
         child.expect(NEWLINE + r"\$ ")
         yield child

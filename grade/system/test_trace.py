@@ -302,7 +302,7 @@ def test_make_trace_writes_what_was_recorded(tmp_path: Path) -> None:
     output = tmp_path / "trace.json"
     done = subprocess.run(
         ["make", "-s", "trace", "PROG=hello", f"OUT={output}"], cwd=TREE, text=True,
-        capture_output=True, env=make.environment(), timeout=deadlines.HOST)
+        capture_output=True, env=make.environment(), timeout=deadlines.host())
     assert done.returncode == 0 and "hello[1] calls getpid" in done.stdout, done
     trace = json.loads(output.read_text())
     assert trace["program"] == "/bin/hello"

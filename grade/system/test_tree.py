@@ -19,7 +19,7 @@ def files_of_the_tree() -> list[str]:
     """What a clone would hold, with what is not committed yet."""
     names = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=TREE, check=True, capture_output=True, timeout=deadlines.HOST).stdout
+        cwd=TREE, check=True, capture_output=True, timeout=deadlines.host()).stdout
     return [n for n in names.decode().split("\0") if n and (TREE / n).exists()]
 
 
@@ -37,7 +37,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def build(copy: Path, make_environment: dict[str, str]
           ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["make", "all"], cwd=copy, env=make_environment,
-                          capture_output=True, text=True, timeout=deadlines.HOST)
+                          capture_output=True, text=True, timeout=deadlines.host())
 
 
 # One worker makes the copy for all of these.
@@ -58,7 +58,7 @@ def test_products_lie_under_build(build: object, copy: Path) -> None:
 def test_a_second_make_does_nothing(build: object, copy: Path,
                                     make_environment: dict[str, str]) -> None:
     done = subprocess.run(["make", "-q", "all"], cwd=copy, env=make_environment,
-                          timeout=deadlines.HOST)
+                          timeout=deadlines.host())
     assert done.returncode == 0
 
 
@@ -80,7 +80,7 @@ def clang_format() -> str:
     for name in ("clang-format-14", "clang-format"):
         if shutil.which(name):
             version = subprocess.run([name, "--version"], capture_output=True,
-                                     text=True, timeout=deadlines.HOST).stdout
+                                     text=True, timeout=deadlines.host()).stdout
             if " 14." in version:
                 return name
     pytest.skip("no clang-format 14 on this machine")
@@ -91,7 +91,7 @@ def test_the_code_is_laid_out_by_clang_format(directory: str) -> None:
     sources = [name for name in files_of_the_tree()
                if name.startswith(directory) and name.endswith((".c", ".h"))]
     done = subprocess.run([clang_format(), "--dry-run", *sources], cwd=TREE,
-                          capture_output=True, text=True, timeout=deadlines.HOST)
+                          capture_output=True, text=True, timeout=deadlines.host())
     assert done.stderr == ""
 
 
