@@ -15,13 +15,8 @@ set history save on
 set history size 1000
 
 file build/kernel.elf
-source kernel/gdb/commands.py
-
-# In `make rewind`, the commands for going backwards: `help rewind`.
-python
-if "REWIND" in os.environ:
-    gdb.execute("source kernel/gdb/rewind.py")
-end
+# In `make rewind`, with the commands for going backwards: `help rewind`.
+source kernel/gdb/load.py
 
 # Stop where a program is about to be killed and where the kernel panics.
 catch-faults

@@ -35,7 +35,7 @@ STOPPED = "T05thread:p01.01;"
 BEGIN, END = STOPPED + "replaylog:begin;", STOPPED + "replaylog:end;"
 FIXED = "E.This is a recording: what has happened cannot be changed"
 
-# Questions of kernel/gdb/rewind.py to the server, behind this word.
+# Questions of kernel/gdb/rewind.py to the server, after this word.
 OURS = "qThreshold."
 
 # Instructions are counted instead of time, and random numbers and the date are

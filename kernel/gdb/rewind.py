@@ -1,10 +1,19 @@
-"""GDB commands for a run that is recorded: `make rewind` brings them.
+"""rewind: commands for a run that is recorded; `make rewind` brings them.
 
 GDB's own go backwards: reverse-stepi, reverse-step, reverse-next,
-reverse-finish, reverse-continue. These ask the server behind the socket
-(grade/replay/timeline.py), which knows the whole recording, for what GDB cannot.
+reverse-finish, reverse-continue. These ask the server on GDB's socket, which
+knows the whole recording, for what GDB cannot. Each question is a packet
+qThreshold.WORD; nothing else is known here of who answers:
 
-This file is read after kernel/gdb/commands.py and uses its words.
+    count                     the moment, in instructions
+    arm:COUNT                 where the next step back is to lead
+    register:NAME:INSTRUCTIONS, memory:ADDRESS:SIZE
+                              the moment before the last write, or `none`
+    console                   what has been printed
+    msrs:SCRATCH              each MSR
+
+Numbers are hexadecimal. An answer that begins with E. is a sentence for the
+person; no answer at all comes from a machine that is no recording.
 """
 
 from __future__ import annotations
@@ -13,14 +22,16 @@ import re
 
 import gdb
 
-# In one namespace with kernel/gdb/commands.py, as GDB reads both.
-if "command" not in globals():
-    raise gdb.GdbError("kernel/gdb/rewind.py needs kernel/gdb/commands.py; type `make rewind`.")
+from . import msr
+from .command import COMMANDS, command, overview, say
+from .cpu import GENERAL
+from .machine import MASK, disassemble, packet, register
+from .symbols import address_of, code_text
 
 REGISTERS = (*GENERAL, "eflags", "cs", "ss", "ds", "es", "fs", "gs", "fs_base",
              "gs_base", "k_gs_base", "cr2", "cr3")
 FAR_BACK = 20_000  # instructions that are searched for a register's change
-REWIND_COMMANDS = dict(COMMANDS)
+FORWARDS_TOO = dict(COMMANDS)
 
 
 def ask_recording(question: str) -> str:
@@ -107,7 +118,7 @@ def console(argument: str) -> None:
     say("" if answer == "none" else bytes.fromhex(answer).decode(errors="replace"))
 
 
-def read_msrs() -> dict[str, int]:  # in place of kernel/gdb/commands.py's
+def read_msrs() -> dict[str, int]:
     """The MSRs, by way of a replay that is given up for it: to run an
     instruction in this one would change what was recorded."""
     answer = ask_recording(f"msrs:{address_of('main'):x}")
@@ -115,21 +126,15 @@ def read_msrs() -> dict[str, int]:  # in place of kernel/gdb/commands.py's
         item.partition("=") for item in answer.split(","))}
 
 
-class Rewind(gdb.Command):
-    __doc__ = "Commands for going through a recorded run:\n\n" + "\n".join([
-        *(f"{name:<16} {text}" for name, text in (
-            ("reverse-stepi", "Back by one instruction (rsi)."),
-            ("reverse-step", "Back to another source line (rs)."),
-            ("reverse-next", "The same, over calls (rn)."),
-            ("reverse-finish", "Back to the call of this function."),
-            ("reverse-continue", "Back to the last breakpoint or watchpoint (rc)."))),
-        *(f"{name:<16} {text}" for name, text in sorted(COMMANDS.items())
-          if name not in REWIND_COMMANDS)]) + (
-        "\n\nForwards, all is as in `make gdb`. Only what has happened can be "
-        "looked at:\nregisters and memory cannot be written.")
+msr.read_msrs = read_msrs
 
-    def invoke(self, argument: str, from_tty: bool) -> None:
-        say(self.__doc__)
-
-
-Rewind("rewind", gdb.COMMAND_USER)
+overview("rewind", "Commands for going through a recorded run:", {
+    "reverse-stepi": "Back by one instruction (rsi).",
+    "reverse-step": "Back to another source line (rs).",
+    "reverse-next": "The same, over calls (rn).",
+    "reverse-finish": "Back to the call of this function.",
+    "reverse-continue": "Back to the last breakpoint or watchpoint (rc).",
+    **{name: line for name, line in sorted(COMMANDS.items())
+       if name not in FORWARDS_TOO}},
+    "Forwards, all is as in `make gdb`. Only what has happened can be looked at:\n"
+    "registers and memory cannot be written.")

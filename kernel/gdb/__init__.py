@@ -1,0 +1,32 @@
+"""GDB commands that know this kernel: `help threshold` lists them.
+
+What they show is read from the stopped machine: registers and memory through
+GDB, GDTR, IDTR and TR from QEMU's monitor, MSRs by RDMSR. Names, lines and
+layouts come from the debug information, numbers from the kernel's headers;
+only what the CPU's manual fixes and no header has is written down, in cpu.
+
+A room here shows what a room of the kernel makes:
+
+    command machine headers symbols cpu     what the others are made of
+    tables idt msr per_cpu                  the CPU's tables and registers
+    proc pages                              processes, and their memory
+    syscall                                 which call it is, and its result
+    stub frame stack                        the entry stub, and what it pushes
+    running calls step                      to the next call, and through the stub
+    programs faults                         the program that runs, and its end
+    connect rewind                          to a machine, or to a recording
+
+Nothing here needs a lab to be done: what is missing is said in a sentence.
+"""
+
+import os
+
+from . import (tables, idt, msr, per_cpu, proc, pages, frame, stack,  # noqa: F401
+               calls, step, programs, faults, connect)
+from .command import COMMANDS, overview
+
+overview("threshold", "The commands that know this kernel:",
+         dict(sorted(COMMANDS.items())), "`help COMMAND` says more on one.")
+
+if "REWIND" in os.environ:
+    from . import rewind  # noqa: F401
