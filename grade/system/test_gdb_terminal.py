@@ -1,0 +1,121 @@
+"""`make gdb` as a person sees it in a terminal."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from gdb_answers import qemu_of, wait_until
+from machine import deadlines
+from replay.gdb_session import copy_tree
+
+
+class Tmux:
+    """A terminal of 100 x 45 that a test can type into and look at."""
+
+    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
+        self._base = ["tmux", "-S", str(directory / "tmux"), "-f", "/dev/null"]
+        self._environment = environment
+        self._directory = directory
+
+    def __enter__(self) -> Tmux:
+        self("new-session", "-d", "-x", "100", "-y", "45", "-s", "test", "sh")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self("kill-server")
+
+    def __call__(self, *words: str) -> str:
+        return subprocess.run([*self._base, *words], env=self._environment, text=True,
+                              capture_output=True, timeout=deadlines.answer()).stdout
+
+    def type(self, line: str, pane: str = "test") -> None:
+        self("send-keys", "-t", pane, "-l", line)
+        self("send-keys", "-t", pane, "Enter")
+
+    def wait_for(self, pattern: str, pane: str = "test") -> str:
+        """The screen, once it shows the pattern."""
+        until = time.monotonic() + deadlines.answer() * 2
+        while True:
+            screen = self("capture-pane", "-p", "-t", pane)
+            if re.search(pattern, screen, re.M):
+                return screen
+            assert time.monotonic() < until, f"no {pattern!r} on:\n{screen}"
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, make_environment: dict[str, str]) -> Iterator[Tmux]:
+    tree = copy_tree(tmp_path / "tree")
+    with Tmux(tmp_path, {**make_environment, "TERM": "screen"}) as tmux:
+        tmux.type(f"PS1='ready> '; cd {shlex.quote(str(tree))}")
+        yield tmux
+    wait_until(lambda: not qemu_of(tree), "a QEMU is left")
+
+
+@pytest.mark.skipif(not shutil.which("tmux"), reason="there is no tmux")
+class TestMakeGdb:
+    """`make gdb` as a person sees it."""
+
+    def test_in_one_terminal(self, terminal: Tmux) -> None:
+        terminal.type("unset TMUX; make gdb")
+        terminal.wait_for(r"QEMU waits for GDB")
+        terminal.wait_for(r"^\(gdb\)$")
+        terminal.type("next-syscall")
+        screen = terminal.wait_for(r"^=> \d+ +asm\(.swapgs")
+        assert re.search(r"^\w+\[1\] calls \w+ \(\d+\)", screen, re.M)
+        for command, pattern in (
+                ("step-entry 200", r"ring 3: CS 0x33(.|\n)*=> 0x40"),
+                ("gdt", r"0x30 .*code, DPL 3, 64-bit +<- CS"),
+                ("msr", r"KERNEL_GS_BASE .*for SWAPGS to bring"),
+                ("next-syscall write", r"calls write"),
+                ("step-entry 20", r"=> \d+ +asm"),
+                ("sysframe", r"\+112 rax .*number: write"),
+                ("kstack", r"<- RSP"),
+                ("pagewalk 0", r"not mapped")):
+            terminal.type("echo \\033[2J\\033[H")
+            terminal.type(command)
+            terminal.wait_for(pattern)
+        terminal.type("continue")
+        terminal.wait_for(r"^\S*\$$")
+        terminal("send-keys", "-t", "test", "C-c")
+        terminal.wait_for(r"received signal SIGINT")
+        terminal.type("quit")
+        terminal.wait_for(r"^ready>$")
+
+    def test_in_a_tmux_that_is_already_there(self, terminal: Tmux) -> None:
+        terminal.type("make gdb PROG=hello")
+        terminal.wait_for(r"QEMU waits for GDB", "test.0")
+        terminal.wait_for(r"^\(gdb\)$", "test.1")
+        terminal.type("continue", "test.1")
+        terminal.wait_for(r"hello: greetings(.|\n)*Enter closes GDB", "test.0")
+        terminal.type("", "test.0")
+        terminal.wait_for(r"^ready>$", "test.0")
+        assert len(terminal("list-panes", "-t", "test").splitlines()) == 1
+
+    def test_in_two_terminals(self, terminal: Tmux) -> None:
+        terminal.type("make qemu GDB=1 PROG=hello")
+        terminal("split-window", "-t", "test", "-c", "#{pane_current_path}", "sh")
+        wait_until(lambda: bool(terminal("list-panes", "-t", "test").count("\n") == 2),
+                   "no second pane")
+        terminal.wait_for(r"[#$]$", "test.1")
+        terminal.type("while [ ! -S build/gdb.sock ]; do sleep 0.1; done; make gdb",
+                      "test.1")
+        terminal.wait_for(r"^\(gdb\)$", "test.1")
+        terminal.type("next-syscall", "test.1")
+        terminal.wait_for(r"hello\[1\] calls getpid", "test.1")
+        terminal.type("quit", "test.1")
+        terminal.wait_for(r"hello: greetings", "test.0")
+
+    def test_without_tmux(self, terminal: Tmux) -> None:
+        terminal.type("mkdir empty; for p in sh stty gdb uname; do "
+                      "ln -s $(command -v $p) empty; done; PATH=$PWD/empty sh kernel/host/debug.sh")
+        screen = terminal.wait_for("in another")
+        assert re.search(r"type `make qemu GDB=1` in\s+one\s+terminal", screen)
