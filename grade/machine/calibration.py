@@ -46,7 +46,8 @@ def measure() -> float:
             ["sh", str(Path(__file__).parents[2] / "kernel/host/qemu.sh"),
              "-serial", "none"],
             env={**os.environ, "KERNEL": str(kernel), "INITRD": str(kernel),
-                 "PROG": "", "APPEND": "", "GDB": "", "ICOUNT": "", "CPU": "",
+                 "PROG": "", "APPEND": "", "GDB": "", "ICOUNT": "", "ONE_BY_ONE": "",
+                 "CPU": "",
                  "QEMUFLAGS": "", "FIRMWARE": "qboot", "MEM": ""},
             stdin=subprocess.DEVNULL, capture_output=True, check=False,
             timeout=LARGEST * REFERENCE)

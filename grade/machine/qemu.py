@@ -116,6 +116,8 @@ class Machine:
     gdb       offer the debugger's socket: connect with `machine.gdb()`.
     stopped   wait before the first instruction for a debugger to continue.
     monitor   offer QEMU's monitor: ask with `machine.monitor("info registers")`.
+    one_by_one  let interrupts come between any two instructions, not only where a
+              translation block ends.
     flags     more arguments for QEMU.
     deadline  seconds after which the whole run is killed.
     """
@@ -134,6 +136,7 @@ class Machine:
         gdb: bool = False,
         stopped: bool = False,
         monitor: bool = False,
+        one_by_one: bool = False,
         flags: Sequence[str] = (),
         deadline: Optional[float] = None,
     ) -> None:
@@ -168,6 +171,7 @@ class Machine:
                 "CPU": cpu or "",
                 "MEM": str(memory),
                 "ICOUNT": icount or "",
+                "ONE_BY_ONE": "1" if one_by_one else "",
                 "KERNEL": str(kernel),
                 "INITRD": str(initrd),
             },

@@ -1,7 +1,7 @@
 """Every lesson of /bin passes on both firmwares, and where the timer strikes
 between any two instructions.
 
-QEMU takes interrupts only between blocks of instructions. With -singlestep a
+QEMU takes interrupts only between blocks of instructions. With one_by_one a
 block is one instruction, and with icount a block may end anywhere; at a
 thousand ticks a second every window in the stubs is hit sooner or later.
 """
@@ -40,7 +40,7 @@ ways = pytest.mark.parametrize("options", [
     pytest.param({"firmware": "seabios"}, id="seabios"),
     pytest.param({"icount": "shift=3,sleep=off", "append": "hz=1000"},
                  id="icount"),
-    pytest.param({"flags": ["-singlestep"], "append": "hz=1000"}, id="singlestep"),
+    pytest.param({"one_by_one": True, "append": "hz=1000"}, id="one-by-one"),
 ])
 
 # The host must not be given random calls.

@@ -38,6 +38,29 @@ case ${PROG:-} in
 *) append="${append:+$append }init=/bin/$PROG" ;;
 esac
 
+# What differs between releases of QEMU is asked of QEMU itself, here and
+# nowhere else in these scripts.
+
+# One instruction a translation block, so that an interrupt may come between any
+# two: a property of the accelerator since 8.1, before that an option (gone in 9.0).
+accel=tcg
+if [ -n "${ONE_BY_ONE:-}" ]; then
+    if "$QEMU" -help | grep -q one-insn-per-tb; then
+        accel=tcg,one-insn-per-tb=on
+    else
+        set -- -singlestep "$@"
+    fi
+fi
+
+# The monitor on a character device is an object since 11.1, which warns of -mon.
+if [ -n "${QEMU_MONITOR:-}" ]; then
+    if "$QEMU" -object help | grep -q monitor-hmp; then
+        set -- "$@" -object "monitor-hmp,id=monitor,chardev=$QEMU_MONITOR"
+    else
+        set -- "$@" -mon "chardev=$QEMU_MONITOR"
+    fi
+fi
+
 [ -z "${ICOUNT:-}" ] || set -- -icount "$ICOUNT" "$@"
 [ -z "${GDB:-}" ] ||
     set -- -S -gdb unix:build/gdb.sock,server=on,wait=off "$@"
@@ -47,7 +70,7 @@ esac
 # acpi, hpet, smm, vmport, network and screen are left out: nothing here uses
 # them, and the machine starts faster without.
 # shellcheck disable=SC2086  # QEMUFLAGS is a list of words
-exec "$QEMU" -accel tcg -M pc,acpi=off,hpet=off,smm=off,vmport=off \
+exec "$QEMU" -accel "$accel" -M pc,acpi=off,hpet=off,smm=off,vmport=off \
     -cpu "$CPU" -m "$MEM" -nodefaults -no-user-config \
     -vga none -net none -display none -no-reboot \
     -device isa-debug-exit,iobase=0xf4,iosize=4 \

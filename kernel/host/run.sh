@@ -12,7 +12,7 @@ trap 'rm -f "$log"' EXIT
 exec 3<&0
 trap 'trap "" INT TERM HUP; kill "$qemu"; wait; exit 130' INT TERM HUP
 if [ "$1" = terminal ]; then
-    sh kernel/host/qemu.sh -serial chardev:console -mon chardev=console \
+    QEMU_MONITOR=console sh kernel/host/qemu.sh -serial chardev:console \
         -chardev "stdio,id=console,mux=on,signal=off,logfile=$log" <&3 &
 else
     # timeout is GNU's; without it (macOS) there is no deadline.
