@@ -194,7 +194,7 @@ static long read_into(address address, size_t size)
 
 static void try_reads(void)
 {
-	static const char constant[8] = "constant";
+	static const char constant[] = "constant";
 	char *read_only = map_pages(1);
 	bool right = true;
 
