@@ -6,8 +6,14 @@ import os
 
 # What the make that runs the tests has exported to them.
 EXPORTED = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PROG", "APPEND",
-            "FIRMWARE", "CPU", "MEM", "ICOUNT", "GDB", "TIMEOUT", "QEMUFLAGS",
-            "INITRD", "KERNEL"}
+            "FIRMWARE", "CPU", "MEM", "ICOUNT", "ONE_BY_ONE", "GDB", "TIMEOUT", "QEMUFLAGS",
+            "INITRD", "KERNEL", "WERROR"}
+
+
+def strict() -> list[str]:
+    """The flag that makes a warning an error, where WERROR=1 asks for it: for
+    the project's own files, never for what somebody has handed in."""
+    return ["-Werror"] if os.environ.get("WERROR") else []
 
 
 def environment() -> dict[str, str]:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 
@@ -104,3 +105,34 @@ def test_no_line_ends_in_blanks_and_every_file_in_a_newline() -> None:
         if text and (not text.endswith(b"\n") or re.search(rb"[ \t\r]\n", text)):
             wrong.append(name)
     assert not wrong
+
+
+@pytest.fixture
+def copy_that_warns(build: object, copy: Path) -> Iterator[Path]:
+    """A tree of which one program, not built yet, has a compiler's warning."""
+    planted = copy / "user/warns.c"
+    planted.write_text("int main(void)\n{\n\tint unused = 3;\n\treturn 0;\n}\n")
+    yield copy
+    planted.unlink()
+    for product in (copy / "build/user").glob("warns*"):
+        product.unlink()
+
+
+def test_a_warning_is_shown_and_stops_no_build(
+    copy_that_warns: Path, make_environment: dict[str, str]
+) -> None:
+    done = subprocess.run(["make", "build/user/warns"], cwd=copy_that_warns,
+                          env=make_environment, capture_output=True, text=True,
+                          timeout=deadlines.host())
+    assert done.returncode == 0
+    assert "user/warns.c:3:" in done.stderr and "unused" in done.stderr
+
+
+def test_a_warning_is_an_error_where_werror_asks_for_it(
+    copy_that_warns: Path, make_environment: dict[str, str]
+) -> None:
+    done = subprocess.run(["make", "build/user/warns", "WERROR=1"],
+                          cwd=copy_that_warns, env=make_environment,
+                          capture_output=True, text=True, timeout=deadlines.host())
+    assert done.returncode != 0
+    assert "-Werror" in done.stderr
