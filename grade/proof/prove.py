@@ -30,13 +30,12 @@ import capstone
 from capstone import x86_const as x86
 from elftools.dwarf.die import DIE
 
+from machine.code import GENERAL, Code, Undecodable, is_sysretq, whole
 from machine.symbols import Symbols
 
 # The frame as the contract has it: offsets in bytes.
 FRAME = {name: 8 * index for index, name in enumerate(
     "r9 r8 r10 rdx rsi rdi r15 r14 r13 r12 rbx rbp r11 rcx rax rsp".split())}
-GENERAL = ("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp",
-           *(f"r{n}" for n in range(8, 16)))
 # What a C function may change.
 CALLER_SAVED = ("rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11")
 # Where C looks for the number and arguments 1 to 5, and where the user put them.
@@ -169,95 +168,6 @@ class Undecided(Exception):
     """An instruction that is beyond this; the text says which and where."""
 
 
-# ---- the code --------------------------------------------------------------
-
-
-class Code:
-    """The kernel's instructions, as the stub uses them."""
-
-    def __init__(self, symbols: Symbols) -> None:
-        self.symbols = symbols
-        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-        self._decoder.detail = True
-        self._writer = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-        self._writer.syntax = capstone.CS_OPT_SYNTAX_ATT
-
-    def decode(self, address: int) -> capstone.CsInsn:
-        for instruction in self._decoder.disasm(self._bytes(address), address, 1):
-            return instruction
-        raise Undecided(f"no instruction can be read at {self.line(address)}")
-
-    def text(self, address: int) -> str:
-        """The instruction as GNU's assembler writes it."""
-        for i in self._writer.disasm(self._bytes(address), address, 1):
-            mnemonic = "sysretq" if is_sysretq(i) else i.mnemonic
-            operands = i.op_str
-            if mnemonic in ("callq", "jmp") and operands.startswith("0x"):
-                operands = self.symbols.name_at(int(operands, 16))
-                mnemonic = mnemonic.removesuffix("q")
-            return f"{mnemonic} {operands}".strip()
-        return "?"
-
-    def place(self, address: Optional[int]) -> Optional[str]:
-        return self.symbols.line_at(address) if address is not None else None
-
-    def line(self, address: int) -> str:
-        """`line 41`, with the file where it is not the stub's."""
-        place = self.place(address)
-        if place is None:
-            return self.symbols.name_at(address)
-        name, _, line = place.rpartition(":")
-        if name == "kernel/syscall_entry.c":
-            return f"line {line}"
-        return place
-
-    def at(self, address: Optional[int]) -> str:
-        """`line 41 (popq %r10)`."""
-        if address is None:
-            return "nothing"
-        return f"{self.line(address)} ({self.text(address)})"
-
-    def name(self, address: int) -> str:
-        """The variable at an address, or what is known of it."""
-        table = self.symbols.elf.get_section_by_name(".symtab")
-        for symbol in table.iter_symbols():
-            if symbol["st_value"] == address and symbol["st_info"]["type"] == (
-                    "STT_OBJECT"):
-                return str(symbol.name)
-        return self.symbols.name_at(address)
-
-    def _bytes(self, address: int) -> bytes:
-        for segment in self.symbols.elf.iter_segments():
-            start = segment["p_vaddr"]
-            if segment["p_type"] == "PT_LOAD" and (
-                    start <= address < start + segment["p_filesz"]):
-                file = self.symbols.elf.stream
-                file.seek(segment["p_offset"] + address - start)
-                return bytes(file.read(min(16, start + segment["p_filesz"] - address)))
-        return b""
-
-
-def is_sysretq(instruction: capstone.CsInsn) -> bool:
-    return bytes(instruction.bytes) == b"\x48\x0f\x07"
-
-
-def whole(name: str) -> tuple[str, int]:
-    """The 64-bit register that a name is part of, and the bits of the part."""
-    if name in GENERAL:
-        return name, 64
-    if name[0] == "r" and name[-1] in "dwb":
-        return name[:-1], {"d": 32, "w": 16, "b": 8}[name[-1]]
-    if name[0] == "e":
-        return "r" + name[1:], 32
-    for register in GENERAL[:8]:
-        stem = register[1:]
-        if name == stem:
-            return register, 16
-        if name in (stem + "l", stem[0] + "l", stem[0] + "h"):
-            return register, 8
-    raise KeyError(name)
-
-
 # ---- one way through the code ----------------------------------------------
 
 
@@ -385,7 +295,7 @@ class Run:
         for _ in range(100):
             try:
                 instruction = self.code.decode(address)
-            except Undecided:
+            except Undecodable:
                 return None
             if instruction.mnemonic == "swapgs":
                 return address
@@ -975,7 +885,7 @@ def prove(kernel: Path) -> Proof:
                          if kind not in main.findings and "shift" not in main.findings]
         if main.called is not None:
             findings += check_frame(main, symbols)
-    except Undecided as reason:
+    except (Undecided, Undecodable) as reason:
         return Proof(decided=False, sentence=f"not decided: {reason}; the tests decide",
                      findings=list(main.findings.values()), steps=main.steps)
     assert main.end is not None

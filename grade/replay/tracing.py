@@ -26,7 +26,7 @@ from machine import deadlines
 from judge.entry import ARGUMENTS, GENERAL, HAS_ERROR_CODE, VECTOR_NAMES, Registers
 from machine.gdb_remote import Gdb, GdbError, GdbTimeout, MachineGone
 from judge.processes import Process, Table
-from proof.prove import Code, Undecided, whole
+from machine.code import Code, Undecodable, whole
 from machine.qemu import STATUS_FAULT, TREE, Machine, Result, tail
 from machine.symbols import Symbols
 from .timeline import MSRS, recording
@@ -292,7 +292,7 @@ class Stepper:
         if address not in self._decoded:
             try:
                 self._decoded[address] = self._code_for(address).decode(address)
-            except Undecided:  # no instruction; the step shows what comes of it
+            except Undecodable:  # no instruction; the step shows what comes of it
                 self._decoded[address] = None
         return self._decoded[address]
 
