@@ -2,7 +2,8 @@
 
     python3 docs/player/page.py build/trace.html build/trace.json [reference.json]
 
-The page needs no other file and no network: player.js and the traces are in it.
+The page needs no other file and no network: the player and the traces are in it.
+The player's rooms, and their order, are those that index.html loads.
 With a second trace, the first is compared with it.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import html
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any, Optional
@@ -54,16 +56,27 @@ def inlined(trace: dict[str, Any], role: str) -> str:
     return f'<script type="application/json" data-role="{role}">{escaped}</script>'
 
 
+def rooms(start: str) -> list[Path]:
+    """The scripts that a page of this directory loads, in its order."""
+    text = (HERE / start).read_text(encoding="utf-8")
+    return [HERE / name for name in re.findall(r'<script src="([^"]+)">', text)]
+
+
+def bundle(start: str = "index.html") -> str:
+    """The scripts of a page as one, which leaves no name behind in the page."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in rooms(start))
+    assert "</script" not in text and "<!--" not in text
+    return f"(function () {{\n{text}}})();\n"
+
+
 def page(trace: dict[str, Any], reference: Optional[dict[str, Any]] = None) -> str:
     """The page that plays a trace, compared with a reference if there is one."""
     parts = [inlined(trace, "mine")]
     if reference is not None:
         parts.append(inlined(reference, "reference"))
-    player = (HERE / "player.js").read_text(encoding="utf-8")
-    assert "</script" not in player and "<!--" not in player
     call = trace.get("call", {}).get("name") or "a call"
     return PAGE.format(
-        policy=html.escape(POLICY), player=player, traces="\n".join(parts),
+        policy=html.escape(POLICY), player=bundle(), traces="\n".join(parts),
         title=html.escape(f"{call}, {trace.get('program', '')} · Threshold"))
 
 

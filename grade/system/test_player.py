@@ -14,7 +14,7 @@ from typing import Any, Iterator
 
 import pytest
 
-import known_wrong
+from known_wrong import run as known_wrong
 from machine import deadlines
 from browser import Browser, missing
 from machine.qemu import TREE
@@ -440,6 +440,14 @@ def test_the_other_trace_is_shown_at_the_same_place(comparing: Browser) -> None:
     assert comparing.run("return player.codeHere();") == "popq %r8"
     comparing.press("x")
     assert comparing.run("return player.codeHere();") == "popq %r10"
+
+
+def test_the_wrong_trace_shows_the_callers_source(comparing: Browser, wrong: Trace
+                                                  ) -> None:
+    comparing.press("home")
+    assert "is not in the trace" not in text(comparing, ".source")
+    assert {code["file"] for code in wrong["code"].values() if "file" in code} <= set(
+        wrong["files"])
 
 
 def test_equal_traces_do_not_part(player: Browser) -> None:
