@@ -219,12 +219,13 @@ def apply_patch(entry: Entry, directory: Path) -> None:
 
 
 def wrong_tree(prefix: str, directory: Path) -> Path:
-    """A tree with one known-wrong solution, built, its programs and their archive
-    in it: for who wants to look at one."""
+    """A tree with one known-wrong solution, built, its programs, their sources and
+    their archive in it: for who wants to look at one."""
     make_base(directory)
     apply_patch(entries([prefix])[0], directory)
     build(directory)
     shutil.copytree(TREE / "build/user", directory / "build/user")
+    shutil.copytree(TREE / "user", directory / "user")
     shutil.copy2(TREE / "build/initrd.cpio", directory / "build")
     return directory
 
