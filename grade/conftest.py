@@ -15,7 +15,7 @@ from machine.programs import compile_static
 from machine.qemu import INITRD, KERNEL, TREE
 from machine.symbols import Symbols
 
-pytest_plugins = ["judge.grading"]
+pytest_plugins = ["judge.plugin"]
 
 # Every process that a test starts inherits this mark, so that it can be found.
 MARK = "THRESHOLD_TEST_RUN"

@@ -9,7 +9,8 @@ from __future__ import annotations
 import pytest
 
 from judge import ring3, segments
-from judge.grading import Lab, hint, points, wrong
+from judge.lab import Lab
+from judge.verdict import hint, points, wrong
 from judge.ring3 import PROBE, REACHED, Event, Journey, Trap, Watcher
 from judge.segments import KERNEL_CS, KERNEL_DS, TSS, USER_CS, USER_DS
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import pytest
 
 from judge import msrs, ring3, segments
-from judge.grading import Lab, hint, points, wrong
+from judge.lab import Lab
+from judge.verdict import hint, points, wrong
 from judge.msrs import (
     EFER, GS_BASE, KERNEL_GS_BASE, LMA, LME, LSTAR, NXE, PROBE, SCE, SFMASK, STAR,
     Arrival, Journey)

@@ -20,7 +20,8 @@ from judge.entry import (
     AC, ARGUMENTS, C_ARGUMENTS, DF, FLAGS_BASE, FLAGS_FREE, GENERAL, IF, KERNEL_HALF,
     KSTACK_BYTES, NT, PAGE, TF, USER_CS, USER_SS, Call, Caller, Finding, Walk, blame,
     close_left, culprit, proved, signed, walk)
-from judge.grading import Lab, hint, points
+from judge.lab import Lab
+from judge.verdict import hint, points
 
 READ, WRITE, OPEN, YIELD, NANOSLEEP, GETPID = 0, 1, 2, 24, 35, 39
 EXECVE, WAIT4, NOTHING = 59, 61, 9999

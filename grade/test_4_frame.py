@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Iterable, Optional
 
 from judge.frames import IF, WORDS, Call, Stage, layout_of, variable_at
-from judge.grading import Lab, hint, points, wrong
+from judge.lab import Lab
+from judge.verdict import hint, points, wrong
 
 ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
 KEPT_BY_C = ("rbx", "rbp", "r12", "r13", "r14", "r15")

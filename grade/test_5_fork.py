@@ -18,7 +18,8 @@ import pytest
 
 from judge import stress
 from machine.gdb_remote import MachineGone
-from judge.grading import Lab, Verdict, hint, points, wrong
+from judge.lab import Lab
+from judge.verdict import Verdict, hint, points, wrong
 from judge.processes import (
     Arrival, Fact, Fork, IF, Run, Story, Told, forks_of, page_entries, tell)
 

@@ -11,7 +11,7 @@ import pytest
 
 from judge.challenge import Challenge
 from machine.gdb_remote import GdbTimeout, MachineGone
-from judge.grading import Verdict
+from judge.verdict import Verdict
 from machine.qemu import INITRD, KERNEL, MachineError
 from machine.symbols import Symbols
 

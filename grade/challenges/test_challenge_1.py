@@ -22,7 +22,8 @@ import pytest
 
 from judge import probes
 from judge.challenge import Challenge
-from judge.grading import LabMachine, wrong
+from judge.patience import LabMachine
+from judge.verdict import wrong
 
 SPINS = "probe_ring3"  # needs no call, so labs 2 to 5 may be empty
 KSTACK_BASE, KSTACK_STRIDE, PAGE = 0xFFFFC00000000000, 3 * 4096, 4096

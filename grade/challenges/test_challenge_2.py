@@ -26,7 +26,8 @@ import pytest
 from judge import probes, segments
 from judge.challenge import Challenge
 from machine.gdb_remote import Gdb
-from judge.grading import LabMachine, wrong
+from judge.patience import LabMachine
+from judge.verdict import wrong
 from judge.msrs import LSTAR, SFMASK, STAR, WRMSR
 
 SPINS = "probe_ring3"  # needs no call, so labs 3 to 5 may be empty

@@ -30,7 +30,7 @@ from machine import deadlines, make
 from judge.challenge import Challenge
 from machine.gdb_remote import MachineGone
 from replay.gdb_session import copy_tree
-from judge.grading import wrong
+from judge.verdict import wrong
 from machine.qemu import STATUS_FAULT, Result
 from machine.symbols import Symbols
 

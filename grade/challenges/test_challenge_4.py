@@ -25,7 +25,8 @@ from typing import Dict, List
 
 from judge import probes
 from judge.challenge import Challenge
-from judge.grading import LabMachine, wrong
+from judge.patience import LabMachine
+from judge.verdict import wrong
 
 ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
 EVENTS = 2000  # stops of the machine in one run, at most

@@ -26,7 +26,9 @@ from judge import probes
 from machine import deadlines
 from judge.challenge import Challenge
 from machine.gdb_remote import Gdb
-from judge.grading import Lab, LabMachine, wrong
+from judge.lab import Lab
+from judge.patience import LabMachine
+from judge.verdict import wrong
 from judge.processes import Run
 
 ADDRESS = 0x000FFFFFFFFFF000

@@ -6,7 +6,7 @@ So grade/challenges/test_challenge_3.py says at its top what it takes from the
 student (a program as user/attack.c, a change in some room), and reads:
 
     from judge.challenge import Challenge
-    from judge.grading import wrong
+    from judge.verdict import wrong
 
     def test_the_stub_survives_a_trap_flag(challenge: Challenge) -> None:
         challenge.needs_program("attack")
@@ -15,7 +15,7 @@ student (a program as user/attack.c, a change in some room), and reads:
         wrong("what is wrong, in a sentence or two", expected=8, found=0x10,
               where=challenge.place("syscall_entry"), gdb="break syscall_entry")
 
-`challenge` is the graders' Lab (judge/grading.py) on this tree's kernel.
+`challenge` is the graders' Lab (judge/lab.py) on this tree's kernel.
 run() boots and gives the Result; it decodes a machine that did not end well,
 unless it is called with may_fail=True. machine() boots and gives a Machine to
 watch. place(), call(), rdmsr() and kernel are as they are for a lab's test, and
@@ -30,7 +30,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .grading import Lab, LabMachine, Verdict
+from .lab import Lab
+
+from .patience import LabMachine
+
+from .verdict import Verdict
 from machine.qemu import INITRD, TREE
 from machine.symbols import Symbols
 

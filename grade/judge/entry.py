@@ -19,11 +19,11 @@ from capstone import x86_const
 
 from machine import deadlines
 from machine.gdb_remote import Gdb, GdbError, GdbTimeout, MachineGone
-from .grading import wrong
+from .verdict import wrong
 from machine.symbols import Symbols
 
 if TYPE_CHECKING:
-    from .grading import Lab
+    from .lab import Lab
 
 Registers = Dict[str, int]
 

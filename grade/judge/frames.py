@@ -18,7 +18,8 @@ from typing import Any, Callable, Iterator, Optional, Sequence
 from elftools.dwarf.die import DIE
 
 from machine.gdb_remote import GdbError, GdbTimeout, MachineGone
-from .grading import Lab, wrong
+from .lab import Lab
+from .verdict import wrong
 from machine.symbols import Symbols
 
 STRUCT = "syscall_frame"

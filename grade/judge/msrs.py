@@ -11,7 +11,7 @@ import dataclasses
 from typing import Optional
 
 from machine.gdb_remote import SIGTRAP, GdbTimeout, MachineGone
-from .grading import Lab
+from .lab import Lab
 from .ring3 import DEAD, EXCEPTION, REACHED, STOPPED, Event, Watcher, end_of, line_in
 
 PROBE = "probe_msr"

@@ -16,7 +16,7 @@ from machine.qemu import STATUS_FAULT, STATUS_PANIC, Machine, MachineError, Resu
 from machine.symbols import Symbols
 
 if TYPE_CHECKING:
-    from .grading import LabMachine
+    from .patience import LabMachine
 
 EXCEPTIONS = (
     "#DE #DB NMI #BP #OF #BR #UD #NM #DF #9 #TS #NP #SS #GP #PF #15 #MF #AC #MC "

@@ -18,7 +18,9 @@ from typing import Iterator, NoReturn, Optional, Sequence
 
 from machine import deadlines
 from machine.gdb_remote import Gdb, GdbTimeout, MachineGone
-from .grading import HUNG_AGAIN_SHARE, Lab, LabMachine, Verdict
+from .lab import Lab
+from .patience import HUNG_AGAIN_SHARE, LabMachine
+from .verdict import Verdict
 from machine.symbols import Symbols
 
 STATES = ["UNUSED", "NEW", "RUNNABLE", "SLEEPING", "ZOMBIE"]

@@ -17,7 +17,9 @@ from typing import Any, Callable, Generic, Iterator, Optional, TypeVar
 from . import probes, segments
 from machine import deadlines
 from machine.gdb_remote import SIGTRAP, Gdb, GdbError, GdbTimeout, MachineGone
-from .grading import Lab, LabMachine, Verdict
+from .lab import Lab
+from .patience import LabMachine
+from .verdict import Verdict
 from machine.qemu import MachineError
 from .segments import Descriptor, Flaw, Tss
 from machine.symbols import Symbols

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Iterator, Optional, Union
 from .entry import KSTACK_BYTES, Caller
 
 if TYPE_CHECKING:
-    from .grading import Lab
+    from .lab import Lab
 
 # One guest instruction takes 8 ns of the guest's time. sleep=on, for with sleep=off
 # the clock leaps to its next alarm whenever the debugger lets the machine go on, and

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from judge.grading import Lab, title
+from judge.lab import Lab
+
+from judge.titles import title
 
 
 def test_a_probe_runs_on_the_graded_kernel(lab: Lab) -> None:

@@ -9,7 +9,8 @@ from typing import Callable
 import pytest
 
 from intake import submission
-from judge.grading import Lab, Verdict
+from judge.lab import Lab
+from judge.verdict import Verdict
 from machine.qemu import TREE
 from machine.symbols import Symbols
 

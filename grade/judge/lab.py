@@ -1,0 +1,163 @@
+"""The tests' tool: machines of the submission's kernel, and what it is called in.
+
+A test says what is wrong by `wrong` and what it lacks by `lab.needs`. A machine
+that stopped or hung is looked at by itself when the test meets MachineGone,
+GdbTimeout or MachineError. Whatever else a test raises is the grader's own
+error, never a zero without a word.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import re
+import shutil
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any, Mapping, NoReturn, Optional
+
+from . import postmortem, probes
+from machine.gdb_remote import KERNEL_CS, KERNEL_SS, Gdb
+from machine.qemu import STATUS_FAULT, STATUS_PANIC, Machine, Result
+from machine.symbols import Symbols
+from .patience import HUNG_AGAIN_SHARE, LabMachine
+from .verdict import Verdict
+
+# How much of a console a result keeps, in characters.
+CONSOLE_LIMIT = 4000
+
+
+@functools.lru_cache(maxsize=None)
+def _probe_symbols(program: Path) -> Symbols:
+    return Symbols(program)
+
+
+class Lab:
+    """What a test may ask: machines of the submission's kernel, its names, and
+    numbers that differ from run to run."""
+
+    def __init__(self, kernel: Path, symbols: Symbols, seed: int, name: str) -> None:
+        self.kernel_path = kernel
+        self.kernel = symbols
+        self.seed = seed
+        self.random = random.Random(seed ^ zlib.crc32(name.encode()))
+        self.machines: list[LabMachine] = []
+        self.has_hung = False
+        self._directory: Optional[Path] = None
+
+    def machine(self, init: str, *, files: Optional[Mapping[str, bytes]] = None,
+                **options: Any) -> LabMachine:
+        """Boots the submission's kernel with the grader's archive, and `files`
+        ("bin/x": bytes) in it; other options as for Machine. It is closed after
+        the test."""
+        probes.require(init, files or {})
+        initrd = probes.base_archive()
+        if files:
+            initrd = probes.archive_with(files, self.directory)
+        options.setdefault("initrd", initrd)
+        options.setdefault("kernel", self.kernel_path)
+        machine = LabMachine(init, **options)
+        if self.has_hung:
+            machine.hung_share = HUNG_AGAIN_SHARE
+        self.machines.append(machine)
+        return machine
+
+    def run(self, init: str, *, may_fail: bool = False, **options: Any) -> Result:
+        """Boots and waits for the end. Unless the first program ended by itself
+        (or may_fail), the end is decoded and raised."""
+        machine = self.machine(init, **options)
+        result = machine.wait()
+        if not may_fail and (result.status is None
+                             or result.status in (STATUS_FAULT, STATUS_PANIC)):
+            self.stopped(machine)
+        return result
+
+    def stopped(self, machine: Machine) -> NoReturn:
+        """Raises what became of a machine that ended, or hung, where the test
+        waited for something else."""
+        assert isinstance(machine, LabMachine)
+        raise Verdict(**postmortem.examine(machine, self.kernel).as_dict())
+
+    def needs(self, what: str, met: bool = False) -> None:
+        """Says that the test could not do its work because of something that an
+        earlier lab or test has to give, unless that is met."""
+        if not met:
+            raise Verdict(f"This test needs {what}", "blocked")
+
+    def probe(self, name: str) -> Symbols:
+        """Names and addresses of a probe program."""
+        return _probe_symbols(probes.program(name))
+
+    def place(self, name: str) -> Optional[str]:
+        """Where a kernel function begins, as `kernel/msr.c:14`."""
+        return self.kernel.line_of(name) if name in self.kernel else None
+
+    def rdmsr(self, gdb: Gdb, msr: int) -> int:
+        """A model-specific register of the stopped machine."""
+        return gdb.rdmsr(msr, self.kernel.address("machine_exit"))
+
+    def call(self, gdb: Gdb, function: str, *arguments: int) -> int:
+        """The result of a kernel function, called on the stopped machine in
+        ring 0 with interrupts off; then all registers are put back.
+
+        It runs below the current stack, or, where the machine is on the user's
+        stack, on the current process's kernel stack below the live frame.
+        """
+        names = [name for name in gdb.layout if re.fullmatch(
+            r"r(ax|bx|cx|dx|si|di|bp|sp|ip|\d+)|eflags", name)]
+        saved = {name: gdb.register(name) for name in names}
+        selectors = {name: gdb.register(name) for name in ("ss", "cs")}
+        top = gdb.read_u64(self.kernel.address("per_cpu"))
+        back = self.kernel.address("machine_exit")
+        ring_3 = selectors["cs"] & 3 == 3
+        on_kernel_stack = not ring_3 and saved["rsp"] >= 1 << 63
+        rsp = ((saved["rsp"] if on_kernel_stack else top) - 1024 & ~15) - 8
+        if ring_3:
+            gdb.set_register("ss", KERNEL_SS)
+            gdb.set_register("cs", KERNEL_CS)
+        try:
+            gdb.write(rsp, back.to_bytes(8, "little"))
+            for name, value in zip(("rdi", "rsi", "rdx", "rcx", "r8", "r9"),
+                                   arguments):
+                gdb.set_register(name, value)
+            gdb.set_register("rsp", rsp)
+            gdb.set_register("eflags", 2)
+            gdb.set_register("rip", self.kernel.address(function))
+            gdb.insert_breakpoint(back)
+            try:
+                for _ in range(8):  # the test's own breakpoints stop it as well
+                    gdb.cont()
+                    if gdb.register("rip") == back:
+                        return gdb.register("rax")
+                    gdb.step()
+            finally:
+                gdb.remove_breakpoint(back)
+            raise Verdict(f"{function}() did not return when it was called",
+                          where=self.place(function), gdb=f"break {function}")
+        finally:
+            if ring_3:
+                gdb.set_register("cs", selectors["cs"])
+                gdb.set_register("ss", selectors["ss"])
+            for name, value in saved.items():
+                gdb.set_register(name, value)
+
+    @property
+    def directory(self) -> Path:
+        """A directory that is removed after the test."""
+        if self._directory is None:
+            self._directory = Path(tempfile.mkdtemp(prefix="threshold-lab-"))
+        return self._directory
+
+    @property
+    def console(self) -> str:
+        """The end of what the test's last machine has printed."""
+        if not self.machines:
+            return ""
+        return self.machines[-1].console[-CONSOLE_LIMIT:]
+
+    def close(self) -> None:
+        for machine in self.machines:
+            machine.close()
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
