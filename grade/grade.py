@@ -30,7 +30,8 @@ sys.path.insert(0, str(GRADE))
 # pylint: disable=wrong-import-position
 import labs  # noqa: E402
 import report  # noqa: E402
-from intake import answers, handin, submission  # noqa: E402
+from intake import answers, build, bundle, read  # noqa: E402
+from intake.error import SubmissionError  # noqa: E402
 from judge import probes  # noqa: E402
 from machine import calibration, deadlines  # noqa: E402
 
@@ -126,11 +127,11 @@ def _grade(options: argparse.Namespace, grade: Record) -> None:
             _check_answers(options, grade, directory)
             kernel = options.kernel
             if kernel is None:
-                kernel = submission.build(submission.collect(directory, options.lab))
+                kernel = build.build(read.collect(directory, options.lab))
             elif not kernel.is_file():
-                raise submission.SubmissionError(f"There is no kernel at {kernel}.")
+                raise SubmissionError(f"There is no kernel at {kernel}.")
         grade["build"]["ok"] = True
-    except submission.SubmissionError as error:
+    except SubmissionError as error:
         grade["build"] = {"ok": False, "message": error.message,
                           "file": error.file, "line": error.line}
         plan = _plan(options)
@@ -154,8 +155,8 @@ def _opened(options: argparse.Namespace, grade: Record, directory: Path) -> Path
     and if it is one lab's, that one is graded."""
     if not options.submission.is_file():
         return options.submission
-    handin.unpack(options.submission, directory)
-    held = submission.labs_in(directory)
+    bundle.unpack(options.submission, directory)
+    held = read.labs_in(directory)
     if len(held) == 1:
         options.lab = grade["lab"] = options.lab or held[0]
     grade["commit"] = _commit(directory)
@@ -169,7 +170,7 @@ def _check_answers(options: argparse.Namespace, grade: Record, directory: Path
     if options.test:
         return
     try:
-        tables = answers.parse(submission.read(directory, answers.FILE,
+        tables = answers.parse(read.read(directory, answers.FILE,
                                                answers.SIZE_LIMIT))
         grade["student"], grade["answers"], grade["answers_note"] = answers.check(
             tables, options.lab)

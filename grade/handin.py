@@ -18,7 +18,8 @@ sys.path.insert(0, str(GRADE))
 # pylint: disable=wrong-import-position
 import labs  # noqa: E402
 import report  # noqa: E402
-from intake import answers, handin, submission  # noqa: E402
+from intake import answers, bundle, read  # noqa: E402
+from intake.error import SubmissionError  # noqa: E402
 from machine import deadlines  # noqa: E402
 
 TREE = GRADE.parent
@@ -46,11 +47,11 @@ def main() -> int:
         return 1
     try:
         files = _files(lab, result)
-    except submission.SubmissionError as error:
+    except SubmissionError as error:
         print(f"\nNothing is packed: {error}")
         return 1
     archive = TREE / f"build/handin{f'-lab{lab}' if lab else ''}.zip"
-    handin.pack(archive, files)
+    bundle.pack(archive, files)
     print(f"\n{archive.relative_to(TREE)} holds\n" + _contents(files, result) + "\n"
           + _remarks(files, result) + WHERE, end="")
     return 0
@@ -60,18 +61,18 @@ def _files(lab: Optional[int], result: dict[str, Any]) -> dict[str, bytes]:
     """All that is packed, by its name in the archive."""
     names = labs.LABS[lab].files if lab else labs.FILES
     return {
-        **{name: submission.read(TREE, name) for name in names},
-        answers.FILE: submission.read(TREE, answers.FILE, answers.SIZE_LIMIT),
-        handin.COMMIT: f"{result['commit'] or 'none'}\n".encode(),
-        handin.GRADE: json.dumps(result, indent=1).encode(),
+        **{name: read.read(TREE, name) for name in names},
+        answers.FILE: read.read(TREE, answers.FILE, answers.SIZE_LIMIT),
+        bundle.COMMIT: f"{result['commit'] or 'none'}\n".encode(),
+        bundle.GRADE: json.dumps(result, indent=1).encode(),
     }
 
 
 def _contents(files: dict[str, bytes], result: dict[str, Any]) -> str:
     """A line for each file, with what it says."""
     total = result["total"]
-    about = {handin.GRADE: f"{total['earned']} of {total['points']} points",
-             handin.COMMIT: (result["commit"] or "none")[:12]}
+    about = {bundle.GRADE: f"{total['earned']} of {total['points']} points",
+             bundle.COMMIT: (result["commit"] or "none")[:12]}
     return "".join(f"  {name:24} {about.get(name, '')}".rstrip() + "\n"
                    for name in files)
 

@@ -20,7 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 # pylint: disable=wrong-import-position
 import cut  # noqa: E402
 import tree  # noqa: E402
-from intake import submission  # noqa: E402
+from intake import build  # noqa: E402
+from intake.error import SubmissionError  # noqa: E402
 from labs import FILES, LABS  # noqa: E402
 from staircase import grade_kernel  # noqa: E402
 
@@ -142,8 +143,8 @@ def walk(lab: int, seed: int, jobs: int = 1) -> Iterator[Graded]:
 
 def _grade(files: dict[str, bytes], lab: int, seed: int, jobs: int) -> dict[str, Any]:
     try:
-        kernel = submission.build(files)
-    except submission.SubmissionError as error:
+        kernel = build.build(files)
+    except SubmissionError as error:
         return {"tests": [], "error": error.message}
     with tempfile.TemporaryDirectory(prefix="threshold-") as directory:
         place = Path(directory)

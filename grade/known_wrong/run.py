@@ -30,7 +30,6 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -38,138 +37,32 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Iterable, Optional, Sequence
+from typing import Any, Optional, Sequence
 
 import pytest
 
 TREE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TREE / "grade"))
 # pylint: disable=wrong-import-position
-import labs  # noqa: E402
-from intake import submission  # noqa: E402
+from intake import build as building  # noqa: E402
 from judge import probes  # noqa: E402
+from known_wrong.entries import (BUILD, PATCHES, BadEntry, Entry,  # noqa: E402
+                                 entries)
+from known_wrong.table import (document, print_proofs, print_table)  # noqa: E402
+from known_wrong.verdict import Outcome, caught, judge, read_records  # noqa: E402
 from labs import LABS  # noqa: E402
 from machine import calibration, deadlines  # noqa: E402
 from proof.prove import prove  # noqa: E402
 
-PATCHES = TREE / "grade/known_wrong"
 RESULT = TREE / "build/known-wrong.json"
 LOGS = TREE / "build/known-wrong"
-SCHEMA = 1
 
-BUILD = "build"  # as the name of a test: the compiler must refuse it
 PROVED = (3, 4)  # labs whose entries are also given to the proof
 
 # One entry, in seconds: build and all its tests. Nothing may come near it. It is
 # multiplied as deadlines.py's are, and by 4 where the tests of all labs run.
 ENTRY = 60.0
 PR_SET_PDEATHSIG = 1  # linux/prctl.h: end with the parent
-
-
-# ---- entries ----------------------------------------------------------------
-
-
-class BadEntry(Exception):
-    """A patch whose header does not say what it must."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """One file of grade/known_wrong: a small change to the solved tree.
-
-    tests     what must fail, "test_1_gdt.py::test_x" or "build".
-    messages  a regular expression for the cause of each; the last serves for
-              all tests that follow.
-    rooms     files changed that are no student's.
-    """
-
-    id: str
-    lab: int
-    mistake: str
-    path: Path
-    accept: bool
-    tests: tuple[str, ...]
-    messages: tuple[str, ...]
-    rooms: tuple[str, ...]
-    files: tuple[str, ...]
-
-
-def read_entry(path: Path) -> Entry:
-    """Reads a patch's header and checks it against the tree."""
-    header: dict[str, list[str]] = {}
-    text = path.read_text()
-    for line in text.splitlines():
-        if line.startswith(("--- ", "diff ")):
-            break
-        match = re.fullmatch(r"([A-Z][a-z]+): +(.*\S)\s*", line)
-        if match:
-            header.setdefault(match[1], []).append(match[2])
-        elif line.strip():
-            raise BadEntry(f"{path.name}: not a header line: {line!r}")
-    known = {"Id", "Lab", "Mistake", "Test", "Message", "Accept", "Room", "Note"}
-    for key in header:
-        if key not in known:
-            raise BadEntry(f"{path.name}: unknown header {key}")
-    for key in ("Id", "Lab", "Mistake"):
-        if len(header.get(key, [])) != 1:
-            raise BadEntry(f"{path.name}: one line '{key}:' is needed")
-    entry = Entry(
-        id=header["Id"][0], lab=int(header["Lab"][0]), mistake=header["Mistake"][0],
-        path=path, accept=header.get("Accept") == ["yes"],
-        tests=tuple(header.get("Test", [])), messages=tuple(header.get("Message", [])),
-        rooms=tuple(header.get("Room", [])),
-        files=tuple(re.findall(r"^\+\+\+ (?:b/)?(\S+)", text, re.MULTILINE)))
-    check_entry(entry)
-    return entry
-
-
-def check_entry(entry: Entry) -> None:
-    name = entry.path.name
-    if name.partition("-")[0] != entry.id:
-        raise BadEntry(f"{name}: Id is {entry.id}, the file's name says otherwise")
-    if entry.lab not in LABS:
-        raise BadEntry(f"{name}: there is no lab {entry.lab}")
-    if entry.accept == bool(entry.tests or entry.messages):
-        raise BadEntry(f"{name}: either 'Accept: yes', or 'Test:' and 'Message:'")
-    if not entry.accept and not (entry.tests and entry.messages):
-        raise BadEntry(f"{name}: 'Test:' and 'Message:' are both needed")
-    for message in entry.messages:
-        try:
-            re.compile(message)
-        except re.error as error:
-            raise BadEntry(f"{name}: Message {message!r}: {error}") from None
-    for test in entry.tests:
-        if test != BUILD and not test_exists(test):
-            raise BadEntry(f"{name}: there is no {test}")
-    if not entry.files:
-        raise BadEntry(f"{name}: changes no file")
-    for file in entry.files:
-        if file not in labs.FILES and file not in entry.rooms:
-            raise BadEntry(f"{name}: changes {file}, which is no lab's; say "
-                           f"'Room: {file}'")
-
-
-def test_exists(test: str) -> bool:
-    file, _, name = test.partition("::")
-    function = re.escape(name.partition("[")[0])
-    path = TREE / "grade" / file
-    return path.exists() and bool(
-        re.search(rf"^def {function}\(", path.read_text(), re.MULTILINE))
-
-
-def entries(prefixes: Sequence[str] = (), patches: Path = PATCHES) -> list[Entry]:
-    """The entries whose Id begins with one of the prefixes, or all."""
-    found: list[Entry] = []
-    seen: dict[str, str] = {}
-    for path in sorted(patches.glob("*.patch")):
-        if prefixes and not path.name.startswith(tuple(prefixes)):
-            continue
-        entry = read_entry(path)
-        if entry.id in seen:
-            raise BadEntry(f"{path.name}: {seen[entry.id]} has the same Id")
-        seen[entry.id] = path.name
-        found.append(entry)
-    return found
 
 
 # ---- building ---------------------------------------------------------------
@@ -204,7 +97,7 @@ def build(directory: Path) -> Path:
                           env=environment, capture_output=True, text=True,
                           timeout=deadlines.host())
     if done.returncode:
-        raise BuildFailed(str(submission.first_error(done.stderr)))
+        raise BuildFailed(str(building.first_error(done.stderr)))
     return directory / "build/kernel.elf"
 
 
@@ -293,11 +186,6 @@ class UntilKnown:
             self.reached = True
 
 
-def caught(record: dict[str, Any]) -> bool:
-    """Did this test find the mistake, rather than not get to it?"""
-    return record["outcome"] not in ("pass", "error", "blocked")
-
-
 def run_tests(entry: Entry, kernel: Path, directory: Path, extent: str,
               seed: int) -> bool:
     """Runs the tests of an extent: "named", "known" or "every". Returns whether
@@ -317,121 +205,6 @@ def run_tests(entry: Entry, kernel: Path, directory: Path, extent: str,
                  f"--grade-results={directory / 'tests.jsonl'}", f"--seed={seed}"],
                 plugins=[until] if extent == "known" and not entry.accept else [])
     return until.reached
-
-
-# ---- the verdict on an entry ------------------------------------------------
-
-
-@dataclasses.dataclass
-class Outcome:
-    """What became of one entry.
-
-    verdict  caught, accepted, or what is wrong: survived, other test, wrong
-             cause, refused, hung, error.
-    named    whether the cause was the real one.
-    failed   the tests that failed, in their order, with outcome and cause.
-    """
-
-    entry: Entry
-    verdict: str
-    detail: str = ""
-    named: bool = False
-    seconds: float = 0.0
-    build_seconds: float = 0.0
-    failed: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    proof: Optional[dict[str, Any]] = None
-
-    @property
-    def good(self) -> bool:
-        return self.verdict in ("caught", "accepted")
-
-
-def judge(entry: Entry, directory: Path, hung: bool, seconds: float) -> Outcome:
-    """Reads what an entry's process left."""
-    try:
-        facts = json.loads((directory / "facts.json").read_text())
-    except (OSError, ValueError):
-        facts = {}
-    outcome = Outcome(entry, "error", seconds=round(seconds, 2),
-                      build_seconds=facts.get("build_seconds", 0.0),
-                      proof=facts.get("proof"))
-    records, planned = read_records(directory / "tests.jsonl")
-    outcome.failed = [r for r in records if r["outcome"] != "pass"]
-    if "bad" in facts:
-        outcome.detail = facts["bad"]
-    elif hung:
-        outcome.verdict = "hung"
-        done = len(records)
-        outcome.detail = (f"ended after {seconds:.0f} s, {done} of {len(planned)} "
-                          "tests done")
-    elif "build_error" in facts:
-        judge_build(outcome, facts["build_error"])
-    elif not records or len(records) < len(planned) and not facts.get("enough"):
-        outcome.detail = f"{len(records)} of {len(planned)} tests left a result"
-    elif any(r["outcome"] == "error" for r in records):
-        broken = next(r for r in records if r["outcome"] == "error")
-        outcome.detail = f"{broken['name']}: {broken['cause']}"
-    elif entry.accept:
-        judge_accepted(outcome)
-    else:
-        judge_mistake(outcome)
-    return outcome
-
-
-def read_records(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """The results in the order of the tests, and the names of all tests."""
-    if not path.exists():
-        return [], []
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
-    planned = [t["name"] for line in lines if "plan" in line for t in line["plan"]]
-    # A test that breaks after its end leaves two lines: the last one counts.
-    records = {line["name"]: line for line in lines if "plan" not in line}
-    return sorted(records.values(), key=lambda r: planned.index(r["name"])
-                  if r["name"] in planned else len(planned)), planned
-
-
-def judge_build(outcome: Outcome, error: str) -> None:
-    entry = outcome.entry
-    outcome.detail = error
-    outcome.failed = [{"name": BUILD, "outcome": "build", "cause": error}]
-    if BUILD not in entry.tests:
-        outcome.verdict = "error"
-        outcome.detail = f"it does not build: {error}"
-    elif re.search(entry.messages[0], error):
-        outcome.verdict, outcome.named = "caught", True
-    else:
-        outcome.verdict = "wrong cause"
-
-
-def judge_accepted(outcome: Outcome) -> None:
-    if outcome.failed:
-        outcome.verdict = "refused"
-        outcome.detail = f"{outcome.failed[0]['name']}: {outcome.failed[0]['cause']}"
-    else:
-        outcome.verdict, outcome.named = "accepted", True
-
-
-def judge_mistake(outcome: Outcome) -> None:
-    entry = outcome.entry
-    if not outcome.failed:
-        outcome.verdict = "survived"
-        return
-    failed = {r["name"]: r for r in outcome.failed}
-    for index, test in enumerate(entry.tests):
-        record = failed.get(test) or next(
-            (r for name, r in failed.items() if name.startswith(test + "[")), None)
-        if record is None:
-            outcome.verdict = "other test"
-            outcome.detail = (f"{test} passed; caught by "
-                              + ", ".join(sorted(failed)))
-            return
-        message = entry.messages[min(index, len(entry.messages) - 1)]
-        if not re.search(message, record["cause"] or ""):
-            outcome.verdict = "wrong cause"
-            outcome.detail = (f"{test} says: {record['cause']!r}, "
-                              f"not /{message}/")
-            return
-    outcome.verdict, outcome.named = "caught", True
 
 
 # ---- all entries ------------------------------------------------------------
@@ -550,138 +323,6 @@ def judge_proof(entry: Entry, directory: Path) -> Outcome:
         good = "build_error" in facts
         return Outcome(entry, "caught" if good else "error", detail)
     return Outcome(entry, "caught", proof=facts["proof"])
-
-
-# ---- what is told -----------------------------------------------------------
-
-
-def by_test(outcomes: Iterable[Outcome]) -> dict[str, dict[str, list[str]]]:
-    """Each test -> the mistakes it alone catches, catches first, and catches."""
-    table: dict[str, dict[str, list[str]]] = {}
-    for lab in LABS.values():
-        path = TREE / "grade" / lab.tests
-        if path.exists():
-            for name in re.findall(r"^def (test_\w+)\(", path.read_text(),
-                                   re.MULTILINE):
-                table[f"{lab.tests}::{name}"] = {"only": [], "first": [], "caught": []}
-    for outcome in outcomes:
-        if outcome.entry.accept:
-            continue
-        names = list(dict.fromkeys(
-            r["name"].partition("[")[0] for r in outcome.failed if caught(r)))
-        for place, name in enumerate(names):
-            row = table.setdefault(name, {"only": [], "first": [], "caught": []})
-            row["caught"].append(outcome.entry.id)
-            if place == 0:
-                row["first"].append(outcome.entry.id)
-            if len(names) == 1:
-                row["only"].append(outcome.entry.id)
-    return table
-
-
-def reasons() -> dict[str, str]:
-    """Why a test may have no mistake that it catches first: lines of
-    known_wrong/without.txt, "test_1_gdt.py::test_x: reason"."""
-    path = PATCHES / "without.txt"
-    if not path.exists():
-        return {}
-    lines = [line.split(": ", 1) for line in path.read_text().splitlines()
-             if ": " in line and not line.startswith("#")]
-    return {name: reason for name, reason in lines}
-
-
-def document(outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
-    """build/known-wrong.json."""
-    mistakes = [o for o in outcomes if not o.entry.accept]
-    accepted = [o for o in outcomes if o.entry.accept]
-    table = by_test(outcomes)
-    why = reasons()
-
-    def counts(some: Sequence[Outcome]) -> dict[str, int]:
-        return {"total": len(some),
-                "caught": sum(bool(o.failed) and o.verdict not in ("error", "hung")
-                              for o in some),
-                "cause_named": sum(o.named for o in some)}
-
-    return {
-        "schema": SCHEMA,
-        "commit": commit(),
-        "seconds": round(seconds, 1),
-        **counts(mistakes),
-        "accepted": {"total": len(accepted), "passed": sum(o.good for o in accepted)},
-        "labs": {str(lab): counts([o for o in mistakes if o.entry.lab == lab])
-                 for lab in LABS},
-        "entries": [{
-            "id": o.entry.id, "lab": o.entry.lab, "mistake": o.entry.mistake,
-            "accept": o.entry.accept, "verdict": o.verdict, "detail": o.detail,
-            "seconds": o.seconds, "build_seconds": o.build_seconds,
-            "failed": [{k: r.get(k) for k in ("name", "outcome", "cause", "where",
-                                              "seconds")} for r in o.failed],
-            "proof": o.proof,
-        } for o in outcomes],
-        "tests": table,
-        "without": {name: why.get(name, "") for name, row in table.items()
-                    if not row["first"]},
-    }
-
-
-def commit() -> Optional[str]:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=TREE, text=True,
-                          capture_output=True, timeout=deadlines.host())
-    return done.stdout.strip() or None
-
-
-def print_table(outcomes: Sequence[Outcome], result: dict[str, Any],
-                whole: bool) -> None:
-    """What a person reads; with the table by tests if all entries ran."""
-    for o in outcomes:
-        first = o.failed[0] if o.failed else None
-        print(f"{o.entry.id:5} lab {o.entry.lab}  {o.verdict:11} {o.seconds:5.1f} s  "
-              f"{o.entry.mistake}")
-        if first and not o.entry.accept:
-            named = next((r for r in o.failed if r["name"] in o.entry.tests), first)
-            print(f"      {named['name'].partition('::')[2] or named['name']}")
-            print(f"      {named['cause']}")
-    if whole:
-        print_tests(result)
-    print(f"\n{result['caught']} of {result['total']} mistakes caught, the cause of "
-          f"{result['cause_named']} named; {result['accepted']['passed']} of "
-          f"{result['accepted']['total']} alternatives accepted; "
-          f"{result['seconds']:.0f} s")
-    for lab, row in result["labs"].items():
-        print(f"  lab {lab}: {row['caught']} of {row['total']}, "
-              f"{row['cause_named']} named")
-    for o in outcomes:
-        if not o.good:
-            print(f"{o.entry.id}: {o.verdict}: {o.detail}")
-
-
-def print_tests(result: dict[str, Any]) -> None:
-    """What each test is there for."""
-    every = result["extent"] == "every"
-    print("\nMistakes that a test catches first" + (
-        ", alone, and at all" if every else "") + "; those that it catches first:")
-    for name, row in result["tests"].items():
-        more = f" {len(row['only']):3} {len(row['caught']):3}" if every else ""
-        print(f"{len(row['first']):4}{more}  {name}  {' '.join(row['first'])}")
-    if result["without"]:
-        print("\nNo mistake is caught first by:")
-        for name, reason in result["without"].items():
-            print(f"  {name}: {reason or 'no reason is given'}")
-
-
-def print_proofs(outcomes: Sequence[Outcome]) -> None:
-    for o in outcomes:
-        if o.proof is None:
-            says = f"does not build: {o.detail}"
-        elif not o.proof["decided"]:
-            says = o.proof["sentence"]
-        elif o.proof["ok"]:
-            says = "proved right"
-        else:
-            says = "\n      ".join(
-                f"{f['where']}: {f['cause']}" for f in o.proof["findings"])
-        print(f"{o.entry.id:5} {o.entry.mistake}\n      {says}")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -19,6 +19,7 @@ from machine.qemu import TREE
 
 sys.path.insert(0, str(TREE / "grade"))
 from known_wrong import run as known_wrong  # noqa: E402  pylint: disable=wrong-import-position
+from known_wrong import entries, table  # noqa: E402  pylint: disable=wrong-import-position
 
 STUB = "kernel/syscall_entry.c"
 REGISTERS = "test_3_entry.py::test_registers_that_c_does_not_keep_come_back"
@@ -181,13 +182,13 @@ def test_the_graders_own_error_is_never_a_catch(tmp_path: Path) -> None:
 def test_it_is_told_which_mistakes_a_test_is_needed_for(tmp_path: Path) -> None:
     outcome = judged(tmp_path, HEADER, record(REACHES, "pass"),
                      record(REGISTERS, "fail", "R10"))
-    table = known_wrong.by_test([outcome])
-    assert table[REGISTERS] == {"only": ["F1"], "first": ["F1"], "caught": ["F1"]}
-    assert table[REACHES] == {"only": [], "first": [], "caught": []}
+    by_test = table.by_test([outcome])
+    assert by_test[REGISTERS] == {"only": ["F1"], "first": ["F1"], "caught": ["F1"]}
+    assert by_test[REACHES] == {"only": [], "first": [], "caught": []}
 
 
 def test_the_reasons_are_for_tests_that_there_are() -> None:
-    reasons = known_wrong.reasons()
+    reasons = table.reasons()
     assert reasons and all(reasons.values())
-    missing = [name for name in reasons if not known_wrong.test_exists(name)]
+    missing = [name for name in reasons if not entries.test_exists(name)]
     assert not missing

@@ -8,7 +8,7 @@ from typing import Callable
 
 import pytest
 
-from intake import submission
+from intake import build, read
 from judge.lab import Lab
 from judge.verdict import Verdict
 from machine.qemu import TREE
@@ -23,11 +23,11 @@ def story(request: pytest.FixtureRequest) -> Story:
     """What is told of a kernel in which `new` follows `old` in a lab's file."""
     def tell(name: str, old: str, new: str, program: str = "/bin/probe_exit 0"
              ) -> Verdict:
-        files = submission.collect(TREE)
+        files = read.collect(TREE)
         text = files[name].decode()
         assert old in text
         files[name] = text.replace(old, old + new, 1).encode()
-        kernel = submission.build(files)
+        kernel = build.build(files)
         lab = Lab(kernel, Symbols(kernel), 1, request.node.name)
         request.addfinalizer(lab.close)
         begin = time.monotonic()

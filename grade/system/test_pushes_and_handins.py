@@ -18,10 +18,10 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from intake import handin
+from intake import bundle
 from machine import deadlines, make
 from machine.qemu import TREE
-from intake.submission import SubmissionError
+from intake.error import SubmissionError
 
 sys.path.insert(0, str(TREE / "labs"))
 import tree as student_tree  # noqa: E402  pylint: disable=wrong-import-position
@@ -244,15 +244,15 @@ FILES = {"kernel/gdt.c": b"int x;\n", "commit": b"0" * 40}
 
 
 def test_the_same_files_make_the_same_archive(tmp_path: Path) -> None:
-    handin.pack(tmp_path / "a.zip", FILES)
-    handin.pack(tmp_path / "b.zip", dict(reversed(FILES.items())))
+    bundle.pack(tmp_path / "a.zip", FILES)
+    bundle.pack(tmp_path / "b.zip", dict(reversed(FILES.items())))
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
 
 
 def test_only_what_a_lab_has_is_taken_from_an_archive(tmp_path: Path) -> None:
-    handin.pack(tmp_path / "a.zip", {**FILES, "grade/grade.py": b"", "Makefile": b"",
+    bundle.pack(tmp_path / "a.zip", {**FILES, "grade/grade.py": b"", "Makefile": b"",
                                      "kernel/main.c": b""})
-    handin.unpack(tmp_path / "a.zip", tmp_path / "out")
+    bundle.unpack(tmp_path / "a.zip", tmp_path / "out")
     taken = {str(path.relative_to(tmp_path / "out"))
              for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert taken == set(FILES)
@@ -299,14 +299,14 @@ def test_a_hostile_archive_is_refused_in_a_sentence(what: str, tmp_path: Path) -
     make_it, sentence = HOSTILE[what]
     make_it(tmp_path / "x.zip")
     with pytest.raises(SubmissionError, match=sentence) as error:
-        handin.unpack(tmp_path / "x.zip", tmp_path / "out")
+        bundle.unpack(tmp_path / "x.zip", tmp_path / "out")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_bomb_is_refused_and_not_unpacked(tmp_path: Path) -> None:
     crafted(tmp_path / "x.zip", ("kernel/gdt.c", b" " * (64 << 20)))
-    handin.unpack(tmp_path / "x.zip", tmp_path / "out")
+    bundle.unpack(tmp_path / "x.zip", tmp_path / "out")
     assert (tmp_path / "out/kernel/gdt.c").stat().st_size < 1 << 20
     made = grade(tmp_path / "x.zip", tmp_path)
     assert "kernel/gdt.c has more than 200 KB" in made["build"]["message"]

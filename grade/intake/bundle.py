@@ -15,7 +15,8 @@ from typing import Mapping
 
 import labs
 from . import answers
-from .submission import SIZE_LIMIT, SubmissionError
+from .error import SubmissionError
+from .read import SIZE_LIMIT
 
 COMMIT = "commit"
 GRADE = "grade.json"
