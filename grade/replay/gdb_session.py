@@ -22,7 +22,8 @@ from typing import Optional, Sequence
 
 from machine import deadlines
 from machine.qemu import TREE, Machine, Result
-from .timeline import Server, Timeline, recording
+from .server import Server
+from .timeline import Timeline, recording
 
 MARK = "@@@ next command"
 

@@ -20,7 +20,8 @@ from typing import Any, Optional
 
 from machine import deadlines
 from machine.qemu import TREE, Machine, MachineError
-from replay.timeline import COUNTED, Recording, Server, Timeline, recording
+from replay.server import Server
+from replay.timeline import COUNTED, Recording, Timeline, recording
 
 # Where a person may type, time has to pass as it does. Elsewhere instructions are
 # counted instead, so that each recording is the same.
