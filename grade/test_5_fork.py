@@ -32,7 +32,6 @@ KEPT = ("rbx", "rbp", "rdi", "rsi", "rdx", "r8", "r9", "r10",
         "r12", "r13", "r14", "r15")
 FLAGS = {0: "CF", 2: "PF", 4: "AF", 6: "ZF", 7: "SF", 8: "TF", 9: "IF", 10: "DF",
          11: "OF", 14: "NT", 18: "AC", 21: "ID"}
-RESUME_FLAG = 1 << 16
 FORKS = ("the first fork", "a fork after a sleep", "a fork by process 1",
          "a fork by a child")
 
@@ -334,11 +333,11 @@ def test_the_child_has_every_other_register_of_its_parent(lab: Lab) -> None:
     check_registers(lab, 0)
     fork, arrival = child_of(lab)
     found = arrival.registers
-    if found["eflags"] & ~RESUME_FLAG != fork.before["eflags"] & ~RESUME_FLAG:
+    if found["eflags"] != fork.before["eflags"]:
         return  # that is R11's business, and the next test's
     # A return by IRETQ may leave both as they were.
     for name, wanted in (("rcx", fork.before["rip"] + 2),
-                         ("r11", fork.before["eflags"] & ~RESUME_FLAG)):
+                         ("r11", fork.before["eflags"])):
         if found[name] not in (wanted, fork.before[name]):
             wrong(f"{name.upper()} of the child "
                   f"{meaning(forks_of(lab), fork, name, found[name])}",
@@ -352,11 +351,11 @@ def test_the_child_has_every_other_register_of_its_parent(lab: Lab) -> None:
 def test_the_child_has_its_parents_flags(lab: Lab) -> None:
     for number in range(4):
         fork, arrival = child_of(lab, number)
-        wanted = fork.before["eflags"] & ~RESUME_FLAG
-        found = arrival.registers["eflags"] & ~RESUME_FLAG
+        wanted = fork.before["eflags"]
+        found = arrival.registers["eflags"]
         if found == wanted:
             continue
-        if fork.parent and fork.parent["eflags"] & ~RESUME_FLAG == found:
+        if fork.parent and fork.parent["eflags"] == found:
             lab.needs("lab 3: RFLAGS survives a call. Here the parent lost it, too")
         differ = [name for bit, name in FLAGS.items() if (found ^ wanted) >> bit & 1]
         cause = (f"RFLAGS of the child is not its parent's at the call: "
@@ -898,7 +897,7 @@ def check_spinning(run: Run, arrival: Arrival) -> None:
     for n in range(16):
         wanted[f"xmm{n}"] = int.from_bytes(data[144 + 16 * n:160 + 16 * n], "little")
     for name, value in wanted.items():
-        found = arrival.registers[name] & ~(RESUME_FLAG if name == "eflags" else 0)
+        found = arrival.registers[name]
         if found != value:
             wrong(f"{name.upper()} of process {arrival.process.pid} changed while "
                   "another one had its turn: it did not come back from its own "

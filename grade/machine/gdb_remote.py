@@ -33,6 +33,14 @@ STEP_TRIES = 16
 
 RDMSR = bytes([0x0F, 0x32])
 
+# RFLAGS.RF, the resume flag. A CPU sets it in what a fault pushes, never in what an
+# interrupt between two instructions pushes, and clears it behind the instruction
+# that it concerns (APM volume 2, 3.1.6; SDM volume 3, "Instruction-Breakpoint
+# Exception Condition"). QEMU sets it for interrupts, too, since 9.1, so that a stop
+# right behind an IRET may find it. PUSHF and SYSCALL save it as 0: what can be
+# promised of RFLAGS is promised without it.
+RF = 1 << 16
+
 
 class GdbError(Exception):
     """The stub refused a request, as for memory that is not mapped."""
@@ -67,6 +75,12 @@ class Stop:
     watch: Optional[int] = None
 
 
+def _promised(name: str, data: bytes) -> int:
+    """A register's value as the architecture promises it."""
+    value = int.from_bytes(data, "little")
+    return value & ~RF if name == "eflags" else value
+
+
 class Gdb:
     """One connection. Connecting stops the machine; closing lets it run."""
 
@@ -96,18 +110,19 @@ class Gdb:
     # ---- registers ----------------------------------------------------------
 
     def registers(self) -> dict[str, int]:
-        """Every register by its name in the target description."""
+        """Every register by its name in the target description; RFLAGS without RF."""
         data = bytes.fromhex(self.ask("g").replace("x", "0"))
         return {
-            name: int.from_bytes(data[r.offset:r.offset + r.size], "little")
+            name: _promised(name, data[r.offset:r.offset + r.size])
             for name, r in self.layout.items()
             if r.offset + r.size <= len(data)
         }
 
     def register(self, name: str) -> int:
-        """One register; KeyError for a name the machine does not have."""
+        """One register, as registers() has it; KeyError for a name the machine does
+        not have."""
         answer = self.ask(f"p{self.layout[name].number:x}")
-        return int.from_bytes(bytes.fromhex(self._checked(answer)), "little")
+        return _promised(name, bytes.fromhex(self._checked(answer)))
 
     def set_register(self, name: str, value: int) -> None:
         """Writes one register; a selector also loads its descriptor."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from machine import deadlines
-from machine.gdb_remote import GdbError, GdbTimeout, MachineGone
+from machine.gdb_remote import RF, GdbError, GdbTimeout, MachineGone
 from machine.qemu import KERNEL, TREE, Machine, MachineError, run
 from machine.symbols import Symbols
 
@@ -113,6 +113,14 @@ def test_the_debugger_sees_every_register_and_steps(tmp_path: Path) -> None:
         gdb.set_register("rdx", 0x3F9)
         assert gdb.register("rdx") == 0x3F9
         assert gdb.read(BASE + 0x1000, len(PRINT_X)) == PRINT_X
+
+
+def test_the_resume_flag_is_the_emulators_own_business(tmp_path: Path) -> None:
+    with Machine(kernel=tiny_kernel(tmp_path, FOR_EVER), stopped=True) as machine:
+        gdb = machine.gdb()
+        flags = gdb.register("eflags")
+        gdb.set_register("eflags", flags | RF)
+        assert (gdb.register("eflags"), gdb.registers()["eflags"]) == (flags, flags)
 
 
 def test_the_debugger_tells_that_qemu_ended(tmp_path: Path) -> None:
