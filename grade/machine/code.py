@@ -3,6 +3,7 @@ writes them, and by the line of the source that they come from."""
 
 from __future__ import annotations
 
+import re
 from typing import Optional
 
 import capstone
@@ -18,6 +19,21 @@ class Undecodable(Exception):
     """No instruction can be read where one was asked for; the text says where."""
 
 
+# Prefixes that say nothing of what the instruction does, which Capstone tells from
+# release 5 on.
+SILENT = re.compile(r"^(repz (?=ret)|notrack )")
+
+
+class Instruction(capstone.CsInsn):  # type: ignore[misc]
+    """Capstone's instruction, by one mnemonic in all of its releases."""
+
+    @property
+    def mnemonic(self) -> str:
+        name = SILENT.sub("", super().mnemonic)
+        # Release 4 says sysret for both widths; is_sysretq() tells them apart.
+        return "sysret" if name == "sysretq" else name
+
+
 class Code:
     """The instructions of a kernel: decoded, as text, and by line."""
 
@@ -28,15 +44,16 @@ class Code:
         self._writer = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         self._writer.syntax = capstone.CS_OPT_SYNTAX_ATT
 
-    def decode(self, address: int) -> capstone.CsInsn:
+    def decode(self, address: int) -> Instruction:
         for instruction in self._decoder.disasm(self._bytes(address), address, 1):
+            instruction.__class__ = Instruction
             return instruction
         raise Undecodable(f"no instruction can be read at {self.line(address)}")
 
     def text(self, address: int) -> str:
         """The instruction as GNU's assembler writes it."""
         for i in self._writer.disasm(self._bytes(address), address, 1):
-            mnemonic = "sysretq" if is_sysretq(i) else i.mnemonic
+            mnemonic = "sysretq" if is_sysretq(i) else SILENT.sub("", i.mnemonic)
             operands = i.op_str
             if mnemonic in ("callq", "jmp") and operands.startswith("0x"):
                 operands = self.symbols.name_at(int(operands, 16))
