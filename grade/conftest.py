@@ -10,7 +10,7 @@ from typing import Iterator
 
 import pytest
 
-from machine import make
+from machine import environment
 from machine.programs import compile_static
 from machine.qemu import INITRD, KERNEL, TREE
 from machine.symbols import Symbols
@@ -90,7 +90,7 @@ def firmware(request: pytest.FixtureRequest) -> str:
 def make_environment() -> dict[str, str]:
     """The environment for a make that a test runs: without what the make that
     runs the tests has exported."""
-    return make.environment()
+    return environment.without_make()
 
 
 class Programs:

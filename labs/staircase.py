@@ -22,7 +22,7 @@ from typing import Any, Iterator
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 # pylint: disable=wrong-import-position
 import tree  # noqa: E402
-from machine import deadlines, make  # noqa: E402
+from machine import deadlines, environment  # noqa: E402
 from labs import LABS  # noqa: E402
 from machine.qemu import Machine  # noqa: E402
 
@@ -115,8 +115,8 @@ def grade_kernel(kernel: Path, place: Path, seed: int, jobs: int = 1,
         [sys.executable, str(tree.TREE / "grade/grade.py"), "--kernel", str(kernel),
          "--submission", str(place), "--output", str(output), "--jobs", str(jobs),
          "--seed", str(seed), *choices],
-        env=make.environment(), stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-        timeout=2 * deadlines.grading())
+        env=environment.without_make(), stdout=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL, timeout=2 * deadlines.grading())
     return json.loads(output.read_text())  # type: ignore[no-any-return]
 
 

@@ -44,7 +44,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent),
 # pylint: disable=wrong-import-position
 from intake import build, read  # noqa: E402
 from judge import probes  # noqa: E402
-from machine import deadlines, make  # noqa: E402
+from machine import deadlines, environment  # noqa: E402
 from replay.gdb_session import copy_tree, debug, rewind  # noqa: E402
 from machine.qemu import TREE, Machine, MachineError  # noqa: E402
 import tree as student_tree  # noqa: E402
@@ -234,7 +234,7 @@ def lab_tree(lab: Optional[int], patch: Optional[str] = None) -> Path:
                                 "-i", str(TREE / patch)], cwd=tree, check=True,
                                timeout=deadlines.host())
             subprocess.run(["make", "-s", "all"], cwd=tree, check=True,
-                           env=make.environment(), stdout=subprocess.DEVNULL,
+                           env=environment.without_make(), stdout=subprocess.DEVNULL,
                            timeout=deadlines.host())
         done.touch()
         for other in BUILT.glob(f"{kind}-*"):
@@ -293,7 +293,7 @@ def _own_copy(tree: Path) -> Iterator[Path]:
 def _host_environment() -> dict[str, str]:
     person = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
               for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.org"))}
-    return {**make.environment(), **person, "GIT_CONFIG_GLOBAL": "/dev/null",
+    return {**environment.without_make(), **person, "GIT_CONFIG_GLOBAL": "/dev/null",
             "LC_ALL": "C.UTF-8", "TERM": "dumb", "PYTHONDONTWRITEBYTECODE": "1"}
 
 

@@ -19,7 +19,7 @@ TREE = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TREE / "labs"), str(TREE / "grade")]
 # pylint: disable=wrong-import-position
 import cut  # noqa: E402
-from machine import deadlines, make  # noqa: E402
+from machine import deadlines, environment  # noqa: E402
 from labs import LABS  # noqa: E402
 
 # A tree's files: their modes, as git writes them, and what is in them.
@@ -174,5 +174,5 @@ def write(tree: Files, directory: Path) -> Path:
 def build(directory: Path, target: str = "all") -> subprocess.CompletedProcess[str]:
     """Runs make in a tree."""
     return subprocess.run(["make", "-s", target], cwd=directory,
-                          env=make.environment(), capture_output=True, text=True,
-                          timeout=deadlines.host())
+                          env=environment.without_make(), capture_output=True,
+                          text=True, timeout=deadlines.host())

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import pytest
 
-from machine import deadlines, make
+from machine import deadlines, environment
 from judge.challenge import Challenge
 from machine.gdb_remote import MachineGone
 from replay.gdb_session import copy_tree
@@ -88,7 +88,7 @@ def kernel_with(name: str) -> Path:
     assert text.count(hole.old) == 1, f"{hole.file} is not as this test knows it"
     file.write_text(text.replace(hole.old, hole.new))
     subprocess.run(["make", "-s", "build/kernel.elf"], cwd=tree, check=True,
-                   env=make.environment(), stdout=subprocess.DEVNULL,
+                   env=environment.without_make(), stdout=subprocess.DEVNULL,
                    timeout=deadlines.host())
     return tree / "build/kernel.elf"
 
@@ -152,7 +152,7 @@ def test_a_hole_is_found(challenge: Challenge, name: str) -> None:
         wrong(f"`attack {name}` met a kernel where {what}, and ended as if it were "
               "right", expected=f"anything but {HELD[name]}", found=HELD[name],
               where="user/attack.c")
-    if result.status == 2 or result.stopped:
+    if result.status == 2 or result.why:
         wrong(f"`attack {name}` met a kernel where {what}, and came to no verdict",
               expected="a panic, a signal, or status 1", found=last_line(result),
               where="user/attack.c")

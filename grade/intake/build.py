@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Mapping, Sequence
 
 import labs
-from judge import probes
-from machine import deadlines
+from machine import deadlines, toolchain
 from machine.qemu import TREE
 
 from .error import SubmissionError
@@ -56,7 +55,7 @@ def build(files: Mapping[str, bytes]) -> Path:
     try:
         shutil.copytree(base, tree, symlinks=True, dirs_exist_ok=True)
         changed = _lay_over(tree, files)
-        flags = _kernel_flags(tree)
+        flags = toolchain.kernel_flags(tree)
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda name: _vet_compiled(tree, name, flags, headers),
                           _compiled_from(tree, changed)))
@@ -83,7 +82,7 @@ def _trusted_key() -> str:
     for name in _trusted_sources():
         data = (TREE / name).read_bytes()
         digest.update(name.encode() + b"\0%d\0" % len(data) + data)
-    gcc = shutil.which(f"{probes.tool_prefix()}gcc") or ""
+    gcc = shutil.which(f"{toolchain.tool_prefix()}gcc") or ""
     if gcc:
         digest.update(f"{gcc} {os.stat(gcc).st_mtime_ns}".encode())
     return digest.hexdigest()[:16]
@@ -155,21 +154,10 @@ def _mentions(tree: Path, source: str, header: str) -> bool:
     return False
 
 
-def _kernel_flags(tree: Path) -> list[str]:
-    """How the Makefile compiles the kernel's C files."""
-    done = _run(["make", "-s", "--no-print-directory", "-f", "Makefile", "--eval",
-                 "print-flags: ; @echo $(KERNEL_CFLAGS)", "print-flags"],
-                tree, "the Makefile")
-    flags = done.stdout.split()
-    if done.returncode or "-ffreestanding" not in flags:
-        raise RuntimeError(f"the Makefile gives no flags: {done.stderr}")
-    return [flag for flag in flags if flag not in ("-MMD", "-MP")]
-
-
 def _vet_compiled(tree: Path, name: str, flags: Sequence[str],
                   headers: frozenset[str]) -> None:
     """Compiles a file as far as assembly, and looks at both steps' results."""
-    compiler = [f"{probes.tool_prefix()}gcc", *flags, "-fmax-include-depth=20",
+    compiler = [f"{toolchain.tool_prefix()}gcc", *flags, "-fmax-include-depth=20",
                 "-Wfatal-errors", "-fno-working-directory"]
     before = tree / f"build/{name}.i"
     done = _run([*compiler, "-E", "-o", str(before), name], tree, name)

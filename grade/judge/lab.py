@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any, Mapping, NoReturn, Optional
 
 from . import postmortem, probes
-from machine.gdb_remote import KERNEL_CS, KERNEL_SS, Gdb
+from machine.gdb_remote import Gdb
 from machine.qemu import STATUS_FAULT, STATUS_PANIC, Machine, Result
 from machine.symbols import Symbols
+from machine.x86 import KERNEL_CS, KERNEL_DS
 from .patience import HUNG_AGAIN_SHARE, LabMachine
 from .verdict import Verdict
 
@@ -114,7 +115,7 @@ class Lab:
         on_kernel_stack = not ring_3 and saved["rsp"] >= 1 << 63
         rsp = ((saved["rsp"] if on_kernel_stack else top) - 1024 & ~15) - 8
         if ring_3:
-            gdb.set_register("ss", KERNEL_SS)
+            gdb.set_register("ss", KERNEL_DS)
             gdb.set_register("cs", KERNEL_CS)
         try:
             gdb.write(rsp, back.to_bytes(8, "little"))

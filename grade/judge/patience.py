@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 from typing import Any, Optional
 
-from . import postmortem
 from machine import deadlines
 from machine.gdb_remote import WATCH_INTERVAL, Gdb
-from machine.qemu import Machine, Result
+from machine.qemu import Machine, Result, Why
+from machine.state import State, state_of
 
 # How much a machine may print, in bytes.
 OUTPUT_LIMIT = 256 << 10
@@ -36,7 +36,7 @@ class LabMachine(Machine):
     def __init__(self, init: Optional[str], **options: Any) -> None:
         self.patience: float = options.get("deadline") or deadlines.probe()
         self.hung_share = HUNG_SHARE
-        self.state: Optional[postmortem.State] = None
+        self.state: Optional[State] = None
         self.started_as = dict(options, init=init)
         # Of the present wait: its beginning, how long it may last, QEMU's CPU
         # time then, and how much longer it may last by now.
@@ -81,7 +81,7 @@ class LabMachine(Machine):
     def _watch(self) -> float:
         """Seconds by which the present wait becomes longer, or shorter."""
         waited = time.monotonic() - self._begun
-        state = postmortem.state_of(self)
+        state = state_of(self)
         if state is not None and state.is_dead:
             return -1e6
         computed = self._cpu_seconds() - self._computed
@@ -103,7 +103,7 @@ class LabMachine(Machine):
         except (OSError, ValueError):
             return 0.0
 
-    def _stop(self, reason: str) -> None:
+    def _stop(self, why: Why) -> None:
         if self.state is None and threading.current_thread() is not self._reader:
-            self.state = postmortem.state_of(self, stop=True)
-        super()._stop(reason)
+            self.state = state_of(self, stop=True)
+        super()._stop(why)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Iterator, Optional
 
 from . import probes
 from machine import deadlines
-from machine.qemu import STATUS_FAULT, STATUS_PANIC, Machine, MachineError, Result
+from machine.qemu import STATUS_FAULT, STATUS_PANIC, Machine, MachineError, Result, Why
+from machine.state import State, state_of
 from machine.symbols import Symbols
 
 if TYPE_CHECKING:
@@ -43,44 +44,6 @@ class Finding:
         return dataclasses.asdict(self)
 
 
-@dataclasses.dataclass(frozen=True)
-class State:
-    """A machine's registers, as QEMU's `info registers` lists them."""
-
-    rip: int
-    rsp: int
-    cpl: int
-    interrupts: bool  # IF
-    halted: bool  # HLT
-
-    @property
-    def is_dead(self) -> bool:
-        """Halted, and no interrupt can wake it."""
-        return self.halted and not self.interrupts
-
-
-def state_of(machine: Machine, stop: bool = False) -> Optional[State]:
-    """The state of a running machine, or None where QEMU does not tell. `stop`
-    stops it first: then RIP is exact, else at most some instructions old."""
-    try:
-        if stop:
-            machine.monitor("stop")
-        text = machine.monitor("info registers")
-    except (MachineError, OSError, ValueError):
-        return None
-    match = re.search(
-        r"RIP=([0-9a-f]+) RFL=([0-9a-f]+) .*?CPL=(\d) .*?HLT=(\d)", text)
-    rsp = re.search(r"RSP=([0-9a-f]+)", text)
-    if not match or not rsp:  # not in 64-bit mode
-        match = re.search(
-            r"EIP=([0-9a-f]+) EFL=([0-9a-f]+) .*?CPL=(\d) .*?HLT=(\d)", text)
-        rsp = re.search(r"ESP=([0-9a-f]+)", text)
-        if not match or not rsp:
-            return None
-    return State(int(match[1], 16), int(rsp[1], 16), int(match[3]),
-                 bool(int(match[2], 16) & 1 << 9), match[4] == "1")
-
-
 def examine(machine: LabMachine, kernel: Symbols) -> Finding:
     """Looks at a machine that did not do what was waited for; ends it."""
     state = machine.state
@@ -88,10 +51,10 @@ def examine(machine: LabMachine, kernel: Symbols) -> Finding:
         state = state_of(machine, stop=True)
     was_running = machine.is_running
     result = machine.end()
-    if result.stopped and "printed more" in result.stopped:
+    if result.why is Why.FLOOD:
         return Finding("hung", "The machine floods the console: it "
                        f"{result.stopped}.", *_place(kernel, state))
-    if was_running or result.stopped:
+    if was_running or result.why:
         return _hang(state, kernel, machine)
     if result.status == STATUS_PANIC:
         return _panic(result, kernel)

@@ -18,19 +18,23 @@ import tempfile
 from pathlib import Path
 from typing import Collection, Mapping, Optional, Sequence
 
-from machine import archive, deadlines, make
+from machine import archive, deadlines, toolchain
 from machine.qemu import TREE
 
 SOURCES = TREE / "grade/probes"
 LIBRARY = TREE / "user/lib"
 PRODUCTS = TREE / "build/probes"
 
-# As the Makefile builds user programs.
-FLAGS = ("-std=gnu11 -g -Wall -Wextra -ffreestanding -fno-stack-protector "
-         "-fno-pic -fno-pie -fcf-protection=none -fno-asynchronous-unwind-tables "
-         "-O2").split() + make.strict()
-LINK = ("-m elf_x86_64 -nostdlib -static -z max-page-size=4096 -z noexecstack "
-        "-z norelro --build-id=none --fatal-warnings -e _start").split()
+
+def _compiler() -> list[str]:
+    """As the Makefile compiles user programs."""
+    return [f"{toolchain.tool_prefix()}gcc", *toolchain.user_flags(),
+            *toolchain.strict()]
+
+
+def _linker() -> list[str]:
+    """As the Makefile links them."""
+    return [f"{toolchain.tool_prefix()}ld", *toolchain.link_flags(), "-e", "_start"]
 
 
 class ProbeError(Exception):
@@ -51,7 +55,7 @@ def program(name: str) -> Path:
     target = PRODUCTS / f"{name}-{_key(source)}"
     if not target.exists():
         library = [_object(path) for path in _library_sources()]
-        _make([f"{tool_prefix()}ld", *LINK, str(_object(source)),
+        _make([*_linker(), str(_object(source)),
                *map(str, library)], target)
     return target
 
@@ -69,7 +73,7 @@ def base_archive() -> Path:
         for name, path in programs.items():
             stripped = PRODUCTS / f"stripped-{path.name}"
             if not stripped.exists():
-                _make([f"{tool_prefix()}objcopy", "--strip-all", str(path)],
+                _make([f"{toolchain.tool_prefix()}objcopy", "--strip-all", str(path)],
                       stripped, output_flag=False)
             files[f"bin/{name}"] = stripped.read_bytes()
         _write(target, archive.pack(files))
@@ -99,14 +103,6 @@ def require(init: str, others: Collection[str]) -> None:
             program(name)
 
 
-@functools.lru_cache(maxsize=None)
-def tool_prefix() -> str:
-    """What stands before gcc and ld for x86-64."""
-    return subprocess.run(
-        ["sh", str(TREE / "kernel/host/doctor.sh"), "toolprefix"], check=True,
-        capture_output=True, text=True, timeout=deadlines.host()).stdout.strip()
-
-
 def _built() -> dict[str, Path]:
     """Builds all probes, two at a time. One that does not build is left out:
     only a test that asks for it fails, with the compiler's message."""
@@ -130,8 +126,7 @@ def _library_sources() -> list[Path]:
 def _object(source: Path) -> Path:
     target = PRODUCTS / f"{source.stem}-{_key(source)}.o"
     if not target.exists():
-        _make([f"{tool_prefix()}gcc", *FLAGS, "-I", str(LIBRARY), "-c",
-               str(source)], target)
+        _make([*_compiler(), "-c", str(source)], target)
     return target
 
 
@@ -139,7 +134,7 @@ def _object(source: Path) -> Path:
 def _shared_key() -> bytes:
     """All that several programs are made from, and how."""
     headers = sorted([*LIBRARY.glob("*.[chS]"), *SOURCES.glob("*.h")])
-    digest = hashlib.sha256(repr((FLAGS, LINK)).encode())
+    digest = hashlib.sha256(repr((_compiler(), _linker())).encode())
     for path in headers:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.digest()

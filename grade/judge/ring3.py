@@ -14,8 +14,8 @@ import subprocess
 from pathlib import Path
 from typing import Any, Callable, Generic, Iterator, Optional, TypeVar
 
-from . import probes, segments
-from machine import deadlines
+from . import segments
+from machine import deadlines, toolchain
 from machine.gdb_remote import SIGTRAP, Gdb, GdbError, GdbTimeout, MachineGone
 from .lab import Lab
 from .patience import LabMachine
@@ -283,7 +283,7 @@ def line_in(lab: Lab, file: str, rip: int) -> Optional[str]:
     """The line of this file that an instruction belongs to, be it inside an
     inline function of another; None where it belongs to none."""
     done = subprocess.run(
-        [f"{probes.tool_prefix()}addr2line", "-i", "-e", str(lab.kernel_path),
+        [f"{toolchain.tool_prefix()}addr2line", "-i", "-e", str(lab.kernel_path),
          f"{rip:#x}"],
         capture_output=True, text=True, timeout=deadlines.host(), check=False)
     match = re.search(rf"{re.escape(file)}:\d+", done.stdout)

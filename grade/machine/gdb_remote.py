@@ -17,29 +17,16 @@ import xml.etree.ElementTree as ElementTree
 from typing import Callable, Optional
 
 from . import deadlines
+from .x86 import KERNEL_CS, KERNEL_DS, RDMSR, RF
 
 SIGINT = 2
 SIGTRAP = 5
-
-# Selectors of the kernel's code and data in the final GDT.
-KERNEL_CS = 0x08
-KERNEL_SS = 0x10
 
 # How often a machine that runs is looked at, in seconds.
 WATCH_INTERVAL = 0.25
 
 # How often a step is taken that came back with nothing done.
 STEP_TRIES = 16
-
-RDMSR = bytes([0x0F, 0x32])
-
-# RFLAGS.RF, the resume flag. A CPU sets it in what a fault pushes, never in what an
-# interrupt between two instructions pushes, and clears it behind the instruction
-# that it concerns (APM volume 2, 3.1.6; SDM volume 3, "Instruction-Breakpoint
-# Exception Condition"). QEMU sets it for interrupts, too, since 9.1, so that a stop
-# right behind an IRET may find it. PUSHF and SYSCALL save it as 0: what can be
-# promised of RFLAGS is promised without it.
-RF = 1 << 16
 
 
 class GdbError(Exception):
@@ -144,6 +131,15 @@ class Gdb:
             data += bytes.fromhex(self._checked(answer))
         return data
 
+    def peek(self, address: int, size: int) -> Optional[bytes]:
+        """Memory at an address; None where any of it is not mapped."""
+        try:
+            return self.read(address, size)
+        except (GdbTimeout, MachineGone):
+            raise
+        except GdbError:
+            return None
+
     def read_u64(self, address: int) -> int:
         return int.from_bytes(self.read(address, 8), "little")
 
@@ -170,13 +166,7 @@ class Gdb:
             self.physical(False)
 
     def is_mapped(self, address: int) -> bool:
-        try:
-            self.read(address, 1)
-            return True
-        except GdbTimeout:
-            raise
-        except GdbError:
-            return False
+        return self.peek(address, 1) is not None
 
     # ---- running ------------------------------------------------------------
 
@@ -264,7 +254,7 @@ class Gdb:
         code = self.read(scratch, len(RDMSR))
         ring_3 = selectors["cs"] & 3 == 3
         if ring_3:
-            self.set_register("ss", KERNEL_SS)
+            self.set_register("ss", KERNEL_DS)
             self.set_register("cs", KERNEL_CS)
         try:
             self.write(scratch, RDMSR)

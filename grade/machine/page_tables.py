@@ -16,6 +16,9 @@ NO_EXECUTE = 1 << 63
 
 ADDRESS = 0x000FFFFFFFFFF000
 
+# How many bytes an entry of each table spans, PML4 first, as a shift.
+LEVELS = (39, 30, 21, 12)
+
 
 @dataclasses.dataclass(frozen=True)
 class Mapping:
@@ -34,12 +37,33 @@ class Mapping:
         return f"{self.va:#x} -> {self.pa:#x} ({self.size:#x} bytes, {who} {rights})"
 
 
+def entries(gdb: Gdb, pml4: int, va: int) -> list[int]:
+    """The entries on the way to an address, from the PML4 down; fewer than four
+    where one is not present or maps a large page."""
+    found: list[int] = []
+    table = pml4
+    for shift in LEVELS:
+        place = (table & ADDRESS) + 8 * (va >> shift & 511)
+        entry = int.from_bytes(gdb.read_physical(place, 8), "little")
+        found.append(entry)
+        if is_last(entry, shift):
+            break
+        table = entry
+    return found
+
+
+def is_last(entry: int, shift: int) -> bool:
+    """Whether the walk ends at this entry, which spans 1 << shift bytes: nothing is
+    there, or it is a page."""
+    return not entry & PRESENT or shift == 12 or bool(entry & LARGE)
+
+
 def mappings(gdb: Gdb) -> Iterator[Mapping]:
     """Every page that the current page tables map, in order of addresses."""
     gdb.physical(True)
     try:
         # A list, so that memory is read physically only inside this function.
-        found = list(_table(gdb, gdb.register("cr3") & ADDRESS, 0, 39,
+        found = list(_table(gdb, gdb.register("cr3") & ADDRESS, 0, LEVELS[0],
                             PRESENT | WRITABLE | USER))
     finally:
         gdb.physical(False)
@@ -58,7 +82,7 @@ def _table(gdb: Gdb, table: int, va: int, shift: int, allowed: int
             here |= 0xFFFF << 48
         rights = allowed & entry & (WRITABLE | USER)
         rights |= (allowed | entry) & NO_EXECUTE
-        if shift > 12 and not entry & LARGE:
+        if not is_last(entry, shift):
             yield from _table(gdb, entry & ADDRESS, here, shift - 9, rights)
         else:
             yield Mapping(

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Mapping
 
-from . import archive, deadlines, make
+from . import archive, deadlines, toolchain
 from .qemu import INITRD
 
 
@@ -19,7 +19,7 @@ def compile_static(source: Path, directory: Path) -> Path:
     program = directory / source.stem
     if not program.exists():
         subprocess.run(
-            ["musl-gcc", "-static", "-O2", "-Wall", "-Wextra", *make.strict(),
+            ["musl-gcc", "-static", "-O2", "-Wall", "-Wextra", *toolchain.strict(),
              "-o", str(program), str(source)],
             check=True, timeout=deadlines.host())
     return program

@@ -12,8 +12,6 @@ side by side: sockets lie in a directory of their own, and no port is used.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import os
 import re
 import shutil
@@ -28,6 +26,9 @@ from typing import Optional, Sequence, Union
 
 from . import deadlines
 from .gdb_remote import Gdb
+from .monitor import Monitor
+from .result import (  # noqa: F401: who starts a machine asks for its result
+    STATUS_ABOVE_124, STATUS_FAULT, STATUS_PANIC, MachineError, Result, Why, tail)
 
 TREE = Path(__file__).resolve().parents[2]
 KERNEL = TREE / "build/kernel.elf"
@@ -35,75 +36,6 @@ INITRD = TREE / "build/initrd.cpio"
 
 # What a console may print before the machine is stopped, in bytes.
 OUTPUT_LIMIT = 16 << 20
-# How much of the console a failure shows, in lines.
-TAIL_LINES = 30
-
-# The values that the kernel ends QEMU with, besides a program's status.
-STATUS_ABOVE_124 = 125
-STATUS_FAULT = 126
-STATUS_PANIC = 127
-
-
-class MachineError(Exception):
-    """The machine did not do what was waited for; the text has the console."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """How a run ended.
-
-    code     QEMU's exit status, negative if a signal ended it.
-    console  all that the machine printed.
-    stderr   what QEMU itself had to say.
-    stopped  why the harness ended the run, or None if it ended by itself.
-    """
-
-    code: int
-    console: str
-    stderr: str
-    stopped: Optional[str] = None
-
-    @property
-    def status(self) -> Optional[int]:
-        """The value the kernel ended QEMU with, or None where it did not.
-
-        QEMU's own errors end it with 1, which looks like the value 0; a machine
-        that ran has printed something, so an empty console means it did not.
-        """
-        if self.stopped or self.code < 0 or self.code % 2 == 0 or not self.console:
-            return None
-        return self.code >> 1
-
-    @property
-    def outcome(self) -> str:
-        """The end in one sentence."""
-        if self.stopped:
-            return self.stopped
-        if self.status is None:
-            if not self.console:
-                return f"QEMU did not start the kernel (exit status {self.code})"
-            return f"the machine reset or was left (QEMU exit status {self.code})"
-        return {
-            STATUS_PANIC: "the kernel panicked",
-            STATUS_FAULT: "a fault killed the first program",
-            STATUS_ABOVE_124: "the first program's status was above 124",
-        }.get(self.status, f"the first program ended with status {self.status}")
-
-    @property
-    def report(self) -> str:
-        """The end and the console's last lines, for a test that fails."""
-        text = f"{self.outcome}\n{tail(self.console)}"
-        return text + (f"\nQEMU said: {self.stderr.strip()}" if self.stderr else "")
-
-
-def tail(console: str) -> str:
-    """The last lines of a console, as a failure shows them."""
-    lines = console.splitlines()
-    omitted = len(lines) - TAIL_LINES
-    head = [f"… {omitted} lines before …"] if omitted > 0 else []
-    return "\n".join(["---- console ----", *head, *lines[-TAIL_LINES:], "----"])
-
-
 class Machine:
     """One QEMU, from start to end; use it in a `with`.
 
@@ -145,10 +77,10 @@ class Machine:
         self._output_limit = OUTPUT_LIMIT
         self._changed = threading.Condition()
         self._finished = False
-        self._stopped: Optional[str] = None
+        self._why: Optional[Why] = None
         self._seen = 0
         self._gdb: Optional[Gdb] = None
-        self._monitor: Optional[_Monitor] = None
+        self._monitor: Optional[Monitor] = None
 
         arguments = ["-chardev", "stdio,id=console,signal=off",
                      "-serial", "chardev:console"]
@@ -254,15 +186,16 @@ class Machine:
         try:
             self._process.wait(max(0.0, self._deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            self._stop("no end before the deadline; QEMU was killed")
+            self._stop(Why.DEADLINE)
         self._reader.join(deadlines.answer())
         stderr = (self._directory / "stderr").read_text(errors="replace")
-        return Result(self._process.wait(), self.console, stderr, self._stopped)
+        return Result(self._process.wait(), self.console, stderr, self._why,
+                      self._sentence())
 
     def end(self) -> Result:
         """Ends the machine now, if it still runs, and gives the result."""
         if self._process.poll() is None:
-            self._stop("it was still running")
+            self._stop(Why.LEFT)
         return self.wait()
 
     def gdb(self) -> Gdb:
@@ -275,7 +208,7 @@ class Machine:
     def monitor(self, line: str) -> str:
         """QEMU's answer to a line typed at its monitor."""
         if self._monitor is None:
-            self._monitor = _Monitor(self._connect("qmp"))
+            self._monitor = Monitor(self._connect("qmp"))
         return self._monitor.ask(line)
 
     def close(self) -> None:
@@ -311,9 +244,14 @@ class Machine:
                     raise MachineError(f"QEMU offers no {name} socket") from None
             time.sleep(0.002)
 
-    def _stop(self, reason: str) -> None:
-        self._stopped = self._stopped or reason
+    def _stop(self, why: Why) -> None:
+        self._why = self._why or why
         self._kill()
+
+    def _sentence(self) -> str:
+        if self._why is Why.FLOOD:
+            return f"printed more than {self._output_limit >> 10} KB and was stopped"
+        return self._why.value if self._why else ""
 
     def _kill(self) -> None:
         try:
@@ -333,40 +271,8 @@ class Machine:
             if not data:
                 return
             if len(self._output) > self._output_limit:
-                self._stop(f"printed more than {self._output_limit >> 10} KB "
-                           "and was stopped")
+                self._stop(Why.FLOOD)
                 return
-
-
-class _Monitor:
-    """QEMU's monitor through its JSON protocol (QMP)."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        connection.settimeout(deadlines.answer())
-        self._connection = connection
-        self._lines = connection.makefile("r", encoding="utf-8")
-        self._lines.readline()
-        self._execute("qmp_capabilities")
-
-    def ask(self, line: str) -> str:
-        return self._execute("human-monitor-command", **{"command-line": line})
-
-    def close(self) -> None:
-        self._lines.close()
-        self._connection.close()
-
-    def _execute(self, name: str, **arguments: str) -> str:
-        request = {"execute": name, "arguments": arguments}
-        self._connection.sendall(json.dumps(request).encode())
-        while True:
-            answer = self._lines.readline()
-            if not answer:
-                raise MachineError(f"QEMU ended while its monitor did {name}")
-            reply = json.loads(answer)
-            if "return" in reply:
-                return str(reply["return"])
-            if "error" in reply:
-                raise MachineError(f"monitor: {reply['error']['desc']}")
 
 
 def run(init: Optional[str] = None, **options: object) -> Result:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import bisect
+import dataclasses
 import functools
+import re
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Iterator, Mapping, Optional
 
 from elftools.construct import Container
 from elftools.dwarf.aranges import ARanges
@@ -14,6 +16,25 @@ from elftools.dwarf.die import DIE
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """A member of a struct: where it is, in bytes from the struct's start, and how
+    many bytes it has."""
+
+    offset: int
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Structure:
+    """A struct as the compiler laid it out: its bytes, and its members by their
+    names. Those of nameless members (a union of two names for a word) count as the
+    struct's own."""
+
+    size: int
+    fields: Mapping[str, Field]
 
 
 class Symbols:
@@ -66,6 +87,25 @@ class Symbols:
                 return data[place.start - start:place.stop - start]
         raise KeyError(name)
 
+    def bytes_at(self, address: int, size: int) -> bytes:
+        """What the file puts at an address: fewer bytes at a segment's end, none
+        where there is nothing."""
+        for segment in self.elf.iter_segments():
+            start, length = segment["p_vaddr"], segment["p_filesz"]
+            if segment["p_type"] == "PT_LOAD" and start <= address < start + length:
+                self._file.seek(segment["p_offset"] + address - start)
+                return self._file.read(min(size, start + length - address))
+        return b""
+
+    def variable_at(self, address: int) -> str:
+        """The variable that an address lies in, or the number."""
+        for name, symbol in self._symbols.items():
+            start, size = symbol["st_value"], symbol["st_size"]
+            if symbol["st_info"]["type"] == "STT_OBJECT" and (
+                    start <= address < start + size):
+                return re.sub(r"\.\d+$", "", name)
+        return f"{address:#x}"
+
     def name_at(self, address: int) -> str:
         """`function+0x12`, or the number where nothing is known."""
         index = bisect.bisect_right(self.functions, (address, "\x7f")) - 1
@@ -107,14 +147,35 @@ class Symbols:
         rows = self._lines_of(unit) if unit is not None else []
         return next((where for at, where in rows if at == address and where), None)
 
+    def structure(self, name: str, seen_by: Optional[str] = None) -> Structure:
+        """How a struct is laid out: as the file of the function `seen_by` has it,
+        else as the first file that defines it; KeyError if none does."""
+        if seen_by is not None:
+            unit = self._ranges.cu_offset_at_addr(self.address(seen_by)) \
+                if self._ranges else None
+            if unit is None:
+                raise KeyError(name)
+            return _structures(self.elf.get_dwarf_info().get_CU_at(unit))[name]
+        # Units are read until one defines it, which is soon: headers are in many.
+        while name not in self._structures:
+            self._read_unit(name)
+        return self._structures[name]
+
+    def enumeration(self, name: str) -> Mapping[int, str]:
+        """The names of an enum by their numbers; KeyError if there is no such."""
+        while name not in self._enumerations:
+            self._read_unit(name)
+        return self._enumerations[name]
+
     def offset_of(self, structure: str, member: str) -> int:
         """Bytes from the start of a struct to one of its members; KeyError if
         either does not exist."""
-        return self._structure(structure)[1][member]
+        return self.structure(structure).fields[member].offset
 
     def members(self, structure: str) -> dict[str, int]:
         """The members of a struct, each with its offset in bytes."""
-        return dict(self._structure(structure)[1])
+        return {name: field.offset
+                for name, field in self.structure(structure).fields.items()}
 
     def sized(self) -> Iterator[tuple[str, int, int]]:
         """Name, address and bytes of every function and variable of a size."""
@@ -125,7 +186,7 @@ class Symbols:
 
     def size_of(self, structure: str) -> int:
         """Bytes of a struct."""
-        return self._structure(structure)[0]
+        return self.structure(structure).size
 
     @functools.cached_property
     def _ranges(self) -> Optional[ARanges]:
@@ -159,37 +220,93 @@ class Symbols:
         """The lines of the units read so far."""
         return {}
 
-    def _structure(self, name: str) -> tuple[int, dict[str, int]]:
-        """A struct's size and the offsets of its members, in bytes. Units are
-        read until one defines it, which is soon: headers are in many."""
-        while name not in self._structures:
-            unit = next(self._units, None)
-            if unit is None:
-                raise KeyError(name)
-            for die in unit.get_top_DIE().iter_children():
-                if die.tag == "DW_TAG_structure_type":
-                    self._add_structure(die)
-        return self._structures[name]
+    def _read_unit(self, wanted: str) -> None:
+        """Reads the types of one more unit; KeyError after the last one."""
+        unit = next(self._units, None)
+        if unit is None:
+            raise KeyError(wanted)
+        self._structures.update(_structures(unit))
+        self._enumerations.update(_enumerations(unit))
 
     @functools.cached_property
-    def _structures(self) -> dict[str, tuple[int, dict[str, int]]]:
+    def _structures(self) -> dict[str, Structure]:
         """The structs of the units read so far."""
+        return {}
+
+    @functools.cached_property
+    def _enumerations(self) -> dict[str, dict[int, str]]:
+        """The enums of the units read so far."""
         return {}
 
     @functools.cached_property
     def _units(self) -> Iterator[CompileUnit]:
         return iter(self.elf.get_dwarf_info().iter_CUs())
 
-    def _add_structure(self, die: DIE) -> None:
-        if not {"DW_AT_name", "DW_AT_byte_size"} <= set(die.attributes):
-            return
-        self._structures[die.attributes["DW_AT_name"].value.decode()] = (
-            die.attributes["DW_AT_byte_size"].value,
-            {child.attributes["DW_AT_name"].value.decode():
-                 child.attributes["DW_AT_data_member_location"].value
-             for child in die.iter_children()
-             if {"DW_AT_name", "DW_AT_data_member_location"}
-             <= set(child.attributes)})
+
+class NoSymbols:
+    """A program of which nothing is known; what Symbols answers then."""
+
+    def name_at(self, address: int) -> str:
+        return f"{address:#x}"
+
+    def line_at(self, address: int) -> Optional[str]:
+        return None
+
+    def function_at(self, address: int) -> Optional[str]:
+        return None
+
+    def bytes_at(self, address: int, size: int) -> bytes:
+        return b""
+
+
+def _structures(unit: CompileUnit) -> dict[str, Structure]:
+    return {_name(die): Structure(die.attributes["DW_AT_byte_size"].value,
+                                  dict(_fields(die, 0)))
+            for die in unit.get_top_DIE().iter_children()
+            if die.tag == "DW_TAG_structure_type" and _name(die)
+            and "DW_AT_byte_size" in die.attributes}
+
+
+def _enumerations(unit: CompileUnit) -> dict[str, dict[int, str]]:
+    return {_name(die): {child.attributes["DW_AT_const_value"].value: _name(child)
+                         for child in die.iter_children()}
+            for die in unit.get_top_DIE().iter_children()
+            if die.tag == "DW_TAG_enumeration_type" and _name(die)}
+
+
+def _fields(die: DIE, base: int) -> Iterator[tuple[str, Field]]:
+    """The members of a struct or union at `base`, and of those without a name in
+    it."""
+    for member in die.iter_children():
+        if member.tag != "DW_TAG_member":
+            continue
+        place = member.attributes.get("DW_AT_data_member_location")
+        offset = base + (place.value if place else 0)
+        kind = member.get_DIE_from_attribute("DW_AT_type")
+        if _name(member):
+            yield _name(member), Field(offset, _size(kind))
+        else:
+            yield from _fields(kind, offset)
+
+
+def _size(kind: DIE) -> int:
+    """Bytes of a type: its own, those of what it is another name for, or all of an
+    array's elements."""
+    if "DW_AT_byte_size" in kind.attributes:
+        return int(kind.attributes["DW_AT_byte_size"].value)
+    count = 1
+    if kind.tag == "DW_TAG_array_type":
+        for child in kind.iter_children():
+            if "DW_AT_upper_bound" in child.attributes:
+                count *= child.attributes["DW_AT_upper_bound"].value + 1
+    if "DW_AT_type" not in kind.attributes:
+        return 0
+    return count * _size(kind.get_DIE_from_attribute("DW_AT_type"))
+
+
+def _name(die: DIE) -> str:
+    name = die.attributes.get("DW_AT_name")
+    return str(name.value.decode()) if name else ""
 
 
 def _file_names(header: Container) -> dict[int, str]:

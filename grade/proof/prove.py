@@ -30,8 +30,9 @@ import capstone
 from capstone import x86_const as x86
 from elftools.dwarf.die import DIE
 
-from machine.code import GENERAL, Code, Undecodable, is_sysretq, whole
+from machine.code import Code, Undecodable, is_sysretq
 from machine.symbols import Symbols
+from machine.x86 import GENERAL, whole
 
 # The frame as the contract has it: offsets in bytes.
 FRAME = {name: 8 * index for index, name in enumerate(
@@ -321,7 +322,7 @@ class Run:
                         f"the word {-address.offset} bytes below the top of the "
                         "kernel stack, which nobody wrote")
                 if not address.kind:
-                    text = f"what {self.code.name(address.offset)} held"
+                    text = f"what {self.code.symbols.variable_at(address.offset)} held"
                 self.memory[key] = Cell(other(text))
             cell = self.memory[key]
         return cell if size == 8 else Cell(part(cell.value, 8 * size), cell.writer)
@@ -424,7 +425,7 @@ class Run:
                     self.per_cpu[offset].writer)
         for key in self.memory:
             if not key[0]:
-                name = self.code.name(key[2])
+                name = self.code.symbols.variable_at(key[2])
                 self.memory[key] = Cell(
                     other(f"what another process's call left in {name}"),
                     self.memory[key].writer)

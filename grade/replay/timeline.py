@@ -25,7 +25,7 @@ from typing import Any, Callable, Iterator, Optional
 
 from machine import deadlines
 from machine.gdb_remote import Gdb, GdbError, GdbTimeout, MachineGone
-from machine.qemu import Machine, MachineError, Result
+from machine.qemu import Machine, MachineError, Result, Why
 
 STOPPED = "T05thread:p01.01;"
 BEGIN, END = STOPPED + "replaylog:begin;", STOPPED + "replaylog:end;"
@@ -74,18 +74,19 @@ def recording(init: Optional[str], patience: Optional[float] = None,
 def _run(machine: Machine, patience: float,
          meanwhile: Callable[[Machine], bool]) -> Result:
     until = time.monotonic() + patience
-    why = (f"it was stopped after {patience:g} s: it waits for input, runs for long, "
-           "or hangs")
+    why, sentence = Why.PATIENCE, (
+        f"it was stopped after {patience:g} s: it waits for input, runs for long, or "
+        "hangs")
     while machine.is_running and time.monotonic() < until:
         if meanwhile(machine):
-            why = "it was left while it ran"
+            why, sentence = Why.LEFT, "it was left while it ran"
             break
         time.sleep(0.005)
     if not machine.is_running:
         return machine.wait()
     with contextlib.suppress(MachineError, OSError, ValueError):
         machine.monitor("quit")  # the log is written out then
-    return dataclasses.replace(machine.wait(), stopped=why)
+    return dataclasses.replace(machine.wait(), why=why, stopped=sentence)
 
 
 class _Client(Gdb):

@@ -570,7 +570,7 @@ class Recorder:
                     self.found = self._find(machine)
                 except NoSuchCall as error:
                     self.problem = f"{error}; then {end_of(recorded.result)}"
-                    if recorded.result.stopped or recorded.result.status is not None \
+                    if recorded.result.why or recorded.result.status is not None \
                             and recorded.result.status < STATUS_FAULT:
                         raise TraceError(self.problem) from None
             with recorded.replay() as machine:

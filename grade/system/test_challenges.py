@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from machine import deadlines, make
+from machine import deadlines, environment
 from replay.gdb_session import copy_tree
 from machine.qemu import TREE
 
@@ -18,7 +18,7 @@ SOLUTIONS = sorted((TREE / "labs/challenges").glob("*.patch"))
 def challenge(tree: Path, lab: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["make", "challenge", f"LAB={lab}"], cwd=tree, capture_output=True, text=True,
-        env={**make.environment(), "PYTEST_ADDOPTS": " ".join(options)},
+        env={**environment.without_make(), "PYTEST_ADDOPTS": " ".join(options)},
         timeout=deadlines.host())
 
 

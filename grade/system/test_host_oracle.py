@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from judge import probes
-from machine import deadlines
+from machine import deadlines, toolchain
 from machine.programs import archive_with
 from machine.qemu import TREE, run
 
@@ -33,10 +33,10 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = directory / "registers"
     sources = [SOURCE, *sorted(probes.LIBRARY.glob("*.[cS]"))]
     subprocess.run(
-        [f"{probes.tool_prefix()}gcc", *probes.FLAGS, "-I", str(probes.LIBRARY),
+        [f"{toolchain.tool_prefix()}gcc", *toolchain.user_flags(),
          "-static", "-nostdlib", "-Wl,-e,_start,--build-id=none,-z,noexecstack",
          "-o", str(target), *map(str, sources)],
-        check=True, timeout=deadlines.host())
+        cwd=TREE, check=True, timeout=deadlines.host())
     return target
 
 

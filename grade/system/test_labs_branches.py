@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from machine import deadlines, make
+from machine import deadlines, environment
 from labs import LABS
 from machine.qemu import TREE
 
@@ -188,7 +188,7 @@ def test_malformed_markers_are_told_by_file_and_line(teacher: Repository) -> Non
     path.write_text(path.read_text().replace("\t/* END LAB 2 */\n", ""))
     commit(teacher, "")
     done = subprocess.run(["make", "-s", "labs"], cwd=teacher.path, text=True,
-                          capture_output=True, env=make.environment(),
+                          capture_output=True, env=environment.without_make(),
                           timeout=deadlines.host())
     assert done.returncode != 0
     assert "make labs: kernel/msr.c:12: LAB 2 has no END LAB 2" in done.stderr
@@ -196,7 +196,7 @@ def test_malformed_markers_are_told_by_file_and_line(teacher: Repository) -> Non
 
 def test_make_labs_in_a_fresh_clone_lists_what_it_made(teacher: Repository) -> None:
     done = subprocess.run(["make", "-s", "labs"], cwd=teacher.path, text=True,
-                          capture_output=True, env=make.environment(),
+                          capture_output=True, env=environment.without_make(),
                           timeout=deadlines.host())
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split()[0] for line in done.stdout.splitlines()] == NAMES

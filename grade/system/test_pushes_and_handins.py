@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from intake import bundle
-from machine import deadlines, make
+from machine import deadlines, environment
 from machine.qemu import TREE
 from intake.error import SubmissionError
 
@@ -88,7 +88,8 @@ class Service:
         (tools / "apt-get").write_text("#!/bin/sh\nexit 0\n")
         (tools / "apt-get").chmod(0o755)
         self._environment = {
-            **make.environment(), "PATH": f"{tools}:{os.environ['PATH']}", "LAB": "1",
+            **environment.without_make(), "LAB": "1",
+            "PATH": f"{tools}:{os.environ['PATH']}",
             "GITHUB_STEP_SUMMARY": str(self.summary), "CI": "true"}
         self.log = ""
 
@@ -170,8 +171,8 @@ def test_gitlab_keeps_the_grade_of_a_push(
 
 def test_what_could_not_grade_says_so_in_a_sentence(pushed: Path, source: Path) -> None:
     done = subprocess.run(["make", "-s", "result", "FORMAT=junit"], cwd=pushed,
-                          env=make.environment(), capture_output=True, text=True,
-                          timeout=deadlines.host())
+                          env=environment.without_make(), capture_output=True,
+                          text=True, timeout=deadlines.host())
     assert done.returncode != 0 and done.stdout == ""
     assert "There is no grade.json: nothing has been graded.\n" in done.stderr
 
@@ -180,8 +181,8 @@ def test_what_could_not_grade_says_so_in_a_sentence(pushed: Path, source: Path) 
 
 def run_make(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["make", "-s", *arguments], cwd=place,
-                          env=make.environment(), capture_output=True, text=True,
-                          timeout=deadlines.host())
+                          env=environment.without_make(), capture_output=True,
+                          text=True, timeout=deadlines.host())
 
 
 def test_a_lab_is_packed_and_its_archive_graded(pushed: Path, source: Path,
@@ -232,7 +233,7 @@ def test_a_commit_is_handed_in_with_what_is_not_in_it(pushed: Path, source: Path
     for line in ("init -q -b main", "add -A", "-c user.name=Ada -c "
                  "user.email=ada@example.org commit -q -m lab1"):
         subprocess.run(["git", *line.split()], cwd=pushed, check=True,
-                       env=make.environment(), timeout=deadlines.host())
+                       env=environment.without_make(), timeout=deadlines.host())
     source.write_text(source.read_text() + "\n/* The end. */\n")
     done = run_make(pushed, "handin", "LAB=1")
     assert "Not in the commit yet: kernel/gdt.c.\n" in done.stdout

@@ -13,7 +13,7 @@ from typing import Iterator
 import pexpect
 import pytest
 
-from machine import deadlines, make
+from machine import deadlines, environment
 from replay.gdb_session import rewind
 from machine.qemu import TREE
 from machine.symbols import Symbols
@@ -204,7 +204,7 @@ def test_make_rewind_records_then_opens_gdb() -> None:
     done = subprocess.run(
         ["make", "-s", "rewind", "PROG=hello"], cwd=TREE, text=True,
         input="next-syscall\nreverse-stepi\nhelp rewind\nquit\n", capture_output=True,
-        env=make.environment(), timeout=deadlines.host())
+        env=environment.without_make(), timeout=deadlines.host())
     assert done.returncode == 0, done
     text = done.stdout
     assert "hello: exit status 0" in text and "hello[1] calls getpid" in text, done
@@ -215,8 +215,8 @@ def test_what_was_typed_is_in_the_recording() -> None:
     """At a terminal: keys go to the program, Ctrl-A X ends the recording, and GDB
     finds the keys in it."""
     terminal = pexpect.spawn(
-        "make -s rewind PROG=sh", cwd=TREE, env=make.environment(), encoding="utf-8",
-        timeout=deadlines.run())
+        "make -s rewind PROG=sh", cwd=TREE, env=environment.without_make(),
+        encoding="utf-8", timeout=deadlines.run())
     try:
         terminal.expect(r"\$ ")
         terminal.send("echo typed\r")

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from machine import deadlines, make
+from machine import deadlines, environment
 from machine.qemu import TREE
 
 EXAMPLE = TREE / "labs/examples/6-clock.patch"
 
 
 def run(directory: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=directory, env=make.environment(),
+    done = subprocess.run(command, cwd=directory, env=environment.without_make(),
                           capture_output=True, text=True, timeout=deadlines.run())
     assert done.returncode == 0, f"{command}:\n{done.stdout}{done.stderr}"
     return done.stdout

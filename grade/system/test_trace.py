@@ -14,7 +14,7 @@ from typing import Any, Iterator
 
 import pytest
 
-from machine import deadlines, make
+from machine import deadlines, environment
 from replay.gdb_session import rewind
 from machine.qemu import TREE
 from replay.tracing import Recorder
@@ -302,7 +302,7 @@ def test_make_trace_writes_what_was_recorded(tmp_path: Path) -> None:
     output = tmp_path / "trace.json"
     done = subprocess.run(
         ["make", "-s", "trace", "PROG=hello", f"OUT={output}"], cwd=TREE, text=True,
-        capture_output=True, env=make.environment(), timeout=deadlines.host())
+        capture_output=True, env=environment.without_make(), timeout=deadlines.host())
     assert done.returncode == 0 and "hello[1] calls getpid" in done.stdout, done
     trace = json.loads(output.read_text())
     assert trace["program"] == "/bin/hello"
