@@ -14,7 +14,7 @@ import re
 import socket
 import time
 import xml.etree.ElementTree as ElementTree
-from typing import Callable, Optional
+from typing import Callable, Iterable, Iterator, Mapping, Optional, Union
 
 from . import deadlines
 from .x86 import KERNEL_CS, KERNEL_DS, RDMSR, RF
@@ -25,8 +25,16 @@ SIGTRAP = 5
 # How often a machine that runs is looked at, in seconds.
 WATCH_INTERVAL = 0.25
 
+# How much longer a place may be come by, on conditions that do not hold, than one
+# stop is waited for.
+VISITS = 4
+
 # How often a step is taken that came back with nothing done.
 STEP_TRIES = 16
+
+
+# Where to stop, and on what condition; None: on none.
+Places = Mapping[int, Optional[Callable[[], bool]]]
 
 
 class GdbError(Exception):
@@ -35,6 +43,15 @@ class GdbError(Exception):
 
 class GdbTimeout(GdbError):
     """The machine did not stop, or the stub did not answer, in time."""
+
+
+class StoppedElsewhere(GdbError):
+    """The machine stopped where nobody waited for it: `stop` says why, and `rip`
+    where."""
+
+    def __init__(self, stop: Stop, rip: int) -> None:
+        super().__init__(f"the machine stopped at {rip:#x} (signal {stop.signal})")
+        self.stop, self.rip = stop, rip
 
 
 class MachineGone(GdbError):
@@ -222,15 +239,71 @@ class Gdb:
         self._write(b"\x03")
         return self._stop(deadlines.answer())
 
-    def run_to(self, address: int, deadline: Optional[float] = None) -> None:
-        """Runs until the instruction at an address is next."""
-        self.insert_breakpoint(address)
+    def run_to(self, places: Union[int, Places], patience: Optional[float] = None,
+               watch: Optional[Callable[[Stop], object]] = None) -> int:
+        """Runs until the instruction at one of these places is next and its
+        condition holds; gives the place.
+
+            gdb.run_to(handler)
+            gdb.run_to({back: None, entry: lambda: gdb.register("rax") == 57})
+
+        places    an address, or a condition for each address: a function that is
+                  asked when the machine stands there, or None where every visit
+                  counts. One that says no lets the machine go on; it may have
+                  stepped or changed the machine itself, or raise to end it all.
+        patience  seconds from one stop to the next, self.patience unless said. A
+                  machine that comes by again and again, but never as the conditions
+                  want it, is given VISITS times as many.
+        watch     told of each watchpoint that was hit on the way; without it, such
+                  a stop is one elsewhere.
+
+        A place where the machine stands now counts when it comes there again. The
+        places' breakpoints are gone afterwards, however it ends: with GdbTimeout,
+        and the machine stopped where it happened to be; MachineGone;
+        StoppedElsewhere, as at a breakpoint of the caller's own or when the machine
+        was reset; or with what a condition has raised.
+        """
+        wanted: Places = {places: None} if isinstance(places, int) else places
+        seconds = self.patience if patience is None else patience
+        until = time.monotonic() + VISITS * seconds
+        with self._breakpoints_at(wanted):
+            while True:
+                stepped = self.register("rip") in wanted  # off its breakpoint
+                stop = self.step() if stepped else self._cont_or_stop(seconds)
+                if stop.watch is not None and watch is not None:
+                    watch(stop)
+                    continue
+                rip = self.register("rip")
+                if rip in wanted:
+                    holds = wanted[rip]
+                    if holds is None or holds():
+                        return rip
+                    if time.monotonic() > until:
+                        raise GdbTimeout("the machine comes by, but never as waited for")
+                elif not stepped or stop != Stop(SIGTRAP):
+                    raise StoppedElsewhere(stop, rip)
+
+    def _cont_or_stop(self, seconds: float) -> Stop:
+        """As cont(), but a machine that does not stop by itself is stopped before
+        GdbTimeout: one that runs would not hear what follows."""
         try:
-            self.cont(deadline)
+            return self.cont(seconds)
+        except GdbTimeout:
+            with contextlib.suppress(GdbError):
+                self.interrupt()
+            raise
+
+    @contextlib.contextmanager
+    def _breakpoints_at(self, places: Iterable[int]) -> Iterator[None]:
+        """Breakpoints there, while a `with` lasts."""
+        for place in places:
+            self.insert_breakpoint(place)
+        try:
+            yield
         finally:
-            self.remove_breakpoint(address)
-        if self.register("rip") != address:
-            raise GdbError(f"stopped at {self.register('rip'):#x}, not {address:#x}")
+            with contextlib.suppress(GdbError):
+                for place in places:
+                    self.remove_breakpoint(place)
 
     def step_until(
         self, done: Callable[[dict[str, int]], bool], limit: int = 100_000

@@ -8,13 +8,16 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 
 from machine import deadlines
-from machine.gdb_remote import RF, GdbError, GdbTimeout, MachineGone
+from machine.gdb_remote import (
+    Gdb, GdbError, GdbTimeout, MachineGone, Stop, StoppedElsewhere)
 from machine.qemu import KERNEL, TREE, Machine, MachineError, run
 from machine.symbols import Symbols
+from machine.x86 import RF
 
 # 32-bit code, as PVH starts a kernel.
 PRINT_X = bytes.fromhex("66baf803 b078 ee")  # mov dx,0x3f8; mov al,'x'; out
@@ -136,6 +139,75 @@ def test_the_debugger_does_not_wait_for_ever(tmp_path: Path) -> None:
             gdb.cont(deadline=0.5)
         gdb.interrupt()
         assert gdb.register("rip") == BASE + 0x1000
+
+
+# 1: inc %rax; 2: inc %rbx; jmp 1b: in 32-bit code, inc %eax; inc %ebx; jmp.
+TWO_PLACES = bytes.fromhex("40 43 ebfc")
+FIRST, SECOND, JUMP = BASE + 0x1000, BASE + 0x1001, BASE + 0x1002
+
+
+@pytest.fixture
+def circling(tmp_path: Path) -> Iterator[Gdb]:
+    """A machine that is about to go round in a circle, counting in RAX and RBX."""
+    with Machine(kernel=tiny_kernel(tmp_path, TWO_PLACES), stopped=True) as machine:
+        gdb = machine.gdb()
+        gdb.run_to(FIRST)
+        yield gdb
+
+
+def test_a_run_ends_at_the_first_place_whose_condition_holds(circling: Gdb) -> None:
+    start = circling.register("rax")
+    assert circling.run_to({FIRST: lambda: False, SECOND: lambda: (
+        circling.register("rax") == start + 5)}) == SECOND
+    assert circling.register("rax") == start + 5
+
+
+def test_a_place_counts_when_the_machine_comes_there_again(circling: Gdb) -> None:
+    start = circling.register("rax")
+    assert circling.run_to(FIRST) == FIRST
+    assert circling.register("rax") == start + 1
+    assert circling.run_to({FIRST: None, SECOND: None}) == SECOND
+
+
+def test_a_condition_may_step_the_machine_itself(circling: Gdb) -> None:
+    asked: list[int] = []
+
+    def step_on() -> bool:
+        circling.step()
+        asked.append(circling.register("rip"))
+        return len(asked) == 2
+
+    assert circling.run_to({FIRST: step_on}) == FIRST
+    assert asked == [SECOND, SECOND]
+
+
+def test_a_run_leaves_no_breakpoint_whatever_ends_it(circling: Gdb) -> None:
+    with pytest.raises(ZeroDivisionError):
+        circling.run_to({SECOND: lambda: bool(1 / 0)})
+    with pytest.raises(GdbTimeout, match="never as waited for"):
+        circling.run_to({SECOND: lambda: False}, patience=0.1)
+    with pytest.raises(GdbTimeout):
+        circling.run_to(BASE, patience=0.5)
+    assert circling.run_to({FIRST: None}) == FIRST  # stopped, and it still answers
+    assert circling.run_to({JUMP: None}) == JUMP
+
+
+def test_a_stop_elsewhere_is_said_and_not_passed_by(circling: Gdb) -> None:
+    circling.insert_breakpoint(JUMP)
+    with pytest.raises(StoppedElsewhere) as caught:
+        circling.run_to(FIRST)
+    assert caught.value.rip == JUMP
+
+
+def test_a_run_tells_of_each_write_on_the_way(kernel: Symbols) -> None:
+    slot = kernel.address("per_cpu") + 8  # the stub's scratch
+    with Machine("/bin/hello", stopped=True) as machine:
+        gdb = machine.gdb()
+        gdb.run_to(kernel.address("syscall_entry"))
+        gdb.insert_watchpoint(slot)
+        seen: list[Stop] = []
+        gdb.run_to(kernel.address("syscall_handler"), watch=seen.append)
+    assert [stop.watch for stop in seen] == [slot]
 
 
 def test_a_watchpoint_stops_after_the_write(kernel: Symbols) -> None:
