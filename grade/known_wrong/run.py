@@ -147,7 +147,8 @@ def grade_entry(entry: Entry, base: Path, directory: Path, extent: str,
             proof = prove(kernel)
             facts["proof"] = {
                 "ok": proof.ok, "decided": proof.decided, "sentence": proof.sentence,
-                "findings": [dataclasses.asdict(f) for f in proof.findings]}
+                "findings": [{"kind": f.kind.name, "cause": f.cause,
+                              "where": f.where} for f in proof.findings]}
         save(directory, facts)
         if not proof_only:
             facts["enough"] = run_tests(entry, kernel, directory, extent, seed)

@@ -13,10 +13,13 @@ from typing import Optional, Sequence
 
 import pytest
 
-from machine import deadlines
-from proof.prove import FRAME, Proof, prove
+from machine import deadlines, headers
+from proof.prove import Proof, prove
 from machine.qemu import KERNEL, TREE, run
 
+FRAME = {name.lower(): offset for name, offset in sorted(
+    headers.with_prefix(headers.kernel_constants(TREE), "FRAME_").items(),
+    key=lambda item: item[1]) if name != "SIZE"}
 SOURCE = "kernel/syscall_entry.c"
 Code = Sequence[str]
 
@@ -186,7 +189,7 @@ WRONG: list[tuple[str, dict[str, Code], str, str]] = [
     ("no swapgs on exit", dict(leave=["sysretq"]),
      "reached with the kernel's GS: no swapgs", "sysretq"),
     ("swapgs behind sysretq", dict(leave=["sysretq", "swapgs"]),
-     r"kernel's GS: line \d+ \(swapgs\) stands behind it and never runs", "sysretq"),
+     r"kernel's GS: line \d+ \(swapgs\) stands after it and never runs", "sysretq"),
     ("the two slots exchanged",
      dict(enter=["swapgs", "movq %rsp, %gs:0", "movq %gs:8, %rsp", "pushq %gs:0"]),
      r"overwrites kernel_rsp \(gs:0\) with the user's RSP", "movq %rsp, %gs:0"),
@@ -208,7 +211,7 @@ WRONG: list[tuple[str, dict[str, Code], str, str]] = [
      "R10 holds what syscall_handler left in R10", "call"),
     ("three not restored",
      dict(tail=[*TAIL[:5], "addq $24, %rsp", *TAIL[8:]]),
-     "on return RDX, RSI and RDI hold what the kernel had in them: nothing behind",
+     "on return RDX, RSI and RDI hold what the kernel had in them: nothing after",
      "call"),
     ("rbx used as scratch",
      dict(call=["movq %rax, %rbx", *CALL],
@@ -266,7 +269,7 @@ WRONG: list[tuple[str, dict[str, Code], str, str]] = [
           tail=change(TAIL, "popq %rcx", "popq %rcx", "addq $2, %rcx")),
      r"the frame has the user's RIP .* - 2 where the user's RIP", "pushq %rcx"),
     ("no cli before the pops", dict(tail=[t for t in TAIL if t != "cli"]),
-     "no cli stands behind", "pop|call"),
+     "no cli stands after", "pop|call"),
     ("cli after a pop", dict(tail=exchange(TAIL, "cli", "popq %r9")),
      r"\(cli\) comes too late", "popq %r9"),
     ("sti before swapgs on exit", dict(leave=["sti", *LEAVE]),
