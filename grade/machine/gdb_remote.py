@@ -85,6 +85,14 @@ def _promised(name: str, data: bytes) -> int:
     return value & ~RF if name == "eflags" else value
 
 
+def _raise_if_ended(answer: str) -> None:
+    """QEMU says W and its status when it ends, or X and a signal; some releases
+    say nothing."""
+    ended = re.match(r"[WX]([0-9a-f]{2})", answer)
+    if ended:
+        raise MachineGone(int(ended[1], 16))
+
+
 class Gdb:
     """One connection. Connecting stops the machine; closing lets it run."""
 
@@ -227,7 +235,17 @@ class Gdb:
         """Waits for the stop, `deadline` seconds at most (GdbTimeout)."""
         seconds = deadline or self.patience
         self.on_begin(seconds)
-        return self._stop(seconds)
+        stop = self._stop(seconds)
+        self.must_be_there()
+        return stop
+
+    def must_be_there(self) -> None:
+        """Raises MachineGone unless QEMU answers: only then was a stop one. Until
+        9.0, the write that ends the machine ended QEMU at once. Since then it asks
+        QEMU's main loop to: the CPU runs on for a while and may stop once more, but
+        QEMU leaves before it reads another packet. (What is asked does not matter,
+        but "?" would take all breakpoints away.)"""
+        self.ask("qC")
 
     def cont(self, deadline: Optional[float] = None) -> Stop:
         """Runs to the next breakpoint or watchpoint."""
@@ -356,6 +374,7 @@ class Gdb:
         # What stops for being connected to tells so unasked.
         while request != "?" and re.match(r"T[0-9a-f]{2}", answer):
             answer = self._receive(until)
+        _raise_if_ended(answer)
         return answer
 
     def monitor(self, line: str) -> str:
@@ -397,9 +416,7 @@ class Gdb:
 
     def _stop(self, seconds: float) -> Stop:
         answer = self._receive(time.monotonic() + seconds)
-        if answer[:1] in "WX":
-            status = re.match(r"[0-9a-f]+", answer[1:])
-            raise MachineGone(int(status[0], 16) if status else None)
+        _raise_if_ended(answer)
         if answer[:1] not in "ST":
             raise GdbError(f"an answer that is no stop: {answer!r}")
         watch = re.search(r"watch:([0-9a-f]+)", answer)

@@ -95,8 +95,7 @@ class _Client(Gdb):
     def text_of_stop(self, seconds: float) -> str:
         """Waits for the next stop, so many seconds at most."""
         answer = self._receive(time.monotonic() + seconds)
-        if answer[:1] in "WX":
-            raise MachineGone()
+        self.must_be_there()
         return answer
 
     def stop_now(self) -> None:

@@ -23,6 +23,8 @@ from replay.timeline import BEGIN, STOPPED, Recording, Timeline, recording
 pytestmark = pytest.mark.xdist_group("rewind")
 
 STEPS = 6
+# GDB's words at either end of a recording: until 15, and since.
+NO_MORE = "No more reverse-execution history|Reached end of recorded history"
 # A call of /bin/regs with a pattern in every register.
 TO_A_CALL = ["break-user regs registers_call", "continue", "delete", "next-syscall"]
 
@@ -104,11 +106,12 @@ def test_reverse_continue_goes_to_the_breakpoint_before(walk: dict[str, str]) ->
 
 def test_the_recording_has_a_beginning_and_an_end(walk: dict[str, str]) -> None:
     assert "moment 0: 0xfff0" in walk["moment 0"]
-    assert "No more reverse-execution history" in walk["reverse-stepi"]
-    assert "No more reverse-execution history" in walk["continue 2"]
-    assert "outl" in walk["continue 2"]  # to the port that ends QEMU
-    assert "machine_exit" in walk["reverse-stepi 1"] or (
-        "outl" in walk["reverse-stepi 1"])
+    assert re.search(NO_MORE, walk["reverse-stepi"])
+    assert re.search(NO_MORE, walk["continue 2"])
+    # The write to the port that ends QEMU. From QEMU 9.1 on, the recording lacks what
+    # ran after its last event, which is the last character's way out.
+    assert re.search("outl|outb", walk["continue 2"])
+    assert re.search("machine_exit|outl|outb|console_putc", walk["reverse-stepi 1"])
 
 
 def test_msrs_are_read_without_changing_the_recording(walk: dict[str, str]) -> None:
