@@ -89,13 +89,15 @@ gdb: all $(INITRD) build/tools-gdb ## boot under GDB, in two panes where tmux is
 rewind: all $(INITRD) build/tools-grade ## record PROG, then step it backwards in GDB
 	@PYTHONPATH=grade $(PYTHON) -m replay.rewind
 
-# COMPARE=other.json: the page compares the two traces.
+# COMPARE=other.json: the page compares the two traces. NOTES=file: sentences that
+# it shows at its steps (docs/player/notes.py).
 trace: TRACE = $(or $(OUT),build/trace.json)
 trace: all build/tools-grade ## record one call of PROG (NR=write COUNT=2 BODY=all)
 	@PYTHONPATH=grade $(PYTHON) -m replay.trace '$(PROG)' --number '$(NR)' $(if $(COUNT),--count $(COUNT)) \
 		$(if $(BODY),--body $(BODY)) $(if $(LIMIT),--limit $(LIMIT)) \
 		--output '$(TRACE)'
-	@$(PYTHON) docs/player/page.py '$(basename $(TRACE)).html' '$(TRACE)' $(COMPARE)
+	@$(PYTHON) docs/player/page.py '$(basename $(TRACE)).html' '$(TRACE)' $(COMPARE) \
+		$(if $(NOTES),--notes '$(NOTES)')
 
 check: all build/tools-check ## run every test
 	@$(CHECK)

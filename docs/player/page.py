@@ -1,10 +1,11 @@
 """Makes one page that holds the trace player and what it plays.
 
     python3 docs/player/page.py build/trace.html build/trace.json [reference.json]
+                                [--notes FILE]
 
 The page needs no other file and no network: the player and the traces are in it.
 The player's rooms, and their order, are those that index.html loads.
-With a second trace, the first is compared with it.
+With a second trace, the first is compared with it; notes.py says what notes are.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any, Optional
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+from notes import add_notes  # noqa: E402 # pylint: disable=wrong-import-position
 
 # The page may load nothing, from nowhere: all that it needs is inside.
 POLICY = ("default-src 'none'; script-src 'unsafe-inline'; "
@@ -98,10 +101,13 @@ def main() -> int:
     parser.add_argument("trace", type=Path, help="the trace to play")
     parser.add_argument("reference", type=Path, nargs="?",
                         help="another trace of the same call, to compare with")
+    parser.add_argument("--notes", type=Path, help="sentences to show at its steps")
     options = parser.parse_args()
     try:
         trace = read(options.trace)
         reference = read(options.reference) if options.reference else None
+        if options.notes:
+            add_notes(trace, options.notes)
     except ValueError as error:
         print(f"trace: {error}", file=sys.stderr)
         return 1

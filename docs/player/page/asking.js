@@ -68,14 +68,15 @@ const Asking = (Base) => class extends Base {
     this.position = asked.k + 1;
     card.replaceChildren(
       make("div", { class: "row" },
-        make("p", { class: right ? "good" : "bad" }, right ? "✓ Right" : "✗ Not quite"),
-        make("p", {}, lines.join(" ")),
+        make("p", { id: "verdict", class: right ? "good" : "bad" },
+          right ? "✓ Right" : "✗ Not quite"),
+        make("p", { id: "verdict-why" }, lines.join(" ")),
         make("p", { class: "where" }, `${this.score[0]} of ${this.score[1]} right`),
-        make("button", { class: "go", type: "submit" }, "Ask the next")));
+        make("button", { class: "go", type: "submit",
+          "aria-describedby": "verdict verdict-why" }, "Ask the next")));
     this.draw();
     card.querySelector("button").focus();
-    this._say(`${right ? "Right." : "Not quite."} ${lines.join(" ")} ${
-      explain(this.section, asked.k)}`);
+    this._say(explain(this.section, asked.k));
   }
 
   /* A step in any other way ends a question. */

@@ -28,17 +28,17 @@ const Picture = (Base) => class extends Base {
     text(350, 16, "the kernel's", { class: "head kernel", "text-anchor": "end" });
 
     const p = this.picture;
-    p.cplUser = rect(10, 25, 104, 26, { class: "box", rx: 5 });
+    p.cplUser = rect(6, 25, 112, 26, { class: "box", rx: 5 });
     text(62, 42, "ring 3", middle);
-    p.cplKernel = rect(246, 25, 104, 26, { class: "box", rx: 5 });
+    p.cplKernel = rect(242, 25, 112, 26, { class: "box", rx: 5 });
     text(298, 42, "ring 0", middle);
-    p.gsUser = rect(10, 63, 104, 46, { class: "box", rx: 5 });
-    text(17, 79, "user's GS base");
-    p.gsValue = text(17, 96, "", { class: "small" });
-    p.gsKernel = rect(246, 63, 104, 46, { class: "box", rx: 5 });
-    text(253, 77, "per_cpu");
-    p.kernelRsp = text(253, 90, "", { class: "small" });
-    p.userRsp = text(253, 103, "", { class: "small" });
+    p.gsUser = rect(6, 63, 112, 46, { class: "box", rx: 5 });
+    text(12, 79, "user's GS base");
+    p.gsValue = text(12, 97, "", { class: "small" });
+    p.gsKernel = rect(242, 63, 112, 46, { class: "box", rx: 5 });
+    text(248, 77, "per_cpu");
+    p.kernelRsp = text(248, 91, "", { class: "small" });
+    p.userRsp = text(248, 104, "", { class: "small" });
 
     rect(144, 22, 72, 200, { class: "cpu", rx: 7 });
     text(180, 16, "CPU", { ...middle, class: "head" });
@@ -70,7 +70,7 @@ const Picture = (Base) => class extends Base {
 
   _drawMachine(registers, step) {
     const { section, picture: p } = this;
-    const short = (value) => (value > 0xfffffffn ? `…${value.toString(16).slice(-5)}`
+    const short = (value) => (value > 0xffffn ? `…${value.toString(16).slice(-4)}`
       : hex(value));
     const { perCpu } = this.shown;
     const kernelGs = perCpu && registers.gs_base === perCpu.at;
@@ -110,8 +110,8 @@ const Picture = (Base) => class extends Base {
         : fresh.has(i) ? "fresh" : i < frameWords ? "held" : "below"}`);
     });
     const wire = (name, from, to, kernel) => {
-      const [x, end, bend] = kernel ? [216, name === "wireRsp" ? 255 : 246, 232]
-        : [144, name === "wireRsp" ? 105 : 114, 128];
+      const [x, end, bend] = kernel ? [216, name === "wireRsp" ? 255 : 242, 230]
+        : [144, name === "wireRsp" ? 105 : 118, 130];
       const path = `M${x},${from} C${bend},${from} ${bend},${to} ${
         kernel ? end - 6 : end + 6},${to}`;
       const side = kernel ? "to-kernel" : "to-user";

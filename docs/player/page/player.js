@@ -4,7 +4,7 @@
 "use strict";
 
 class TracePlayer extends Asking(Parting(SourceView(RegistersView(Picture(StackView(
-  HTMLElement)))))) {
+  Keys(Places(Colours(HTMLElement))))))))) {
   constructor() {
     super();
     this.attachShadow({ mode: "open" });
@@ -25,6 +25,8 @@ class TracePlayer extends Asking(Parting(SourceView(RegistersView(Picture(StackV
     this.$ = (selector) => this.shadowRoot.querySelector(selector);
     this._theme();
     this._listen();
+    this._listenToKeys();
+    this._listenToPlaces();
     if (document.readyState === "loading") {
       document.addEventListener("DOMContentLoaded", () => this._readChildren());
     } else {
@@ -57,7 +59,7 @@ class TracePlayer extends Asking(Parting(SourceView(RegistersView(Picture(StackV
       return;
     }
     const first = this.mine.section("call") || this.mine.sections[0];
-    this._enter(first.id, 0);
+    if (!this._toAddress()) this._enter(first.id, 0);
   }
 
   _fail(error) {
@@ -81,13 +83,18 @@ class TracePlayer extends Asking(Parting(SourceView(RegistersView(Picture(StackV
       const button = event.target.closest("button");
       if (!button) return;
       const { dataset } = button;
-      if (dataset.do) this._do(dataset.do);
-      else if (dataset.section) this._enter(dataset.section, 0, true);
+      if (dataset.do) {
+        this._do(dataset.do);
+        return;
+      }
+      this._play(false);
+      if (dataset.section) this._enter(dataset.section, 0, true);
       else if (dataset.view) this._view(dataset.view);
       else if (dataset.to) this.go(Number(dataset.to), true);
       else if (dataset.writer) this.toWriter(dataset.writer);
     });
     this.$("input[type=range]").addEventListener("input", (event) => {
+      this._play(false);
       this.go(Number(event.target.value));
     });
     for (const input of this.shadowRoot.querySelectorAll("[data-open]")) {
@@ -97,9 +104,6 @@ class TracePlayer extends Asking(Parting(SourceView(RegistersView(Picture(StackV
       event.preventDefault();
       this._reveal();
     });
-    // In the document, so that no click is needed before the first key; but
-    // only where the focus is on nothing, or on something of the player's.
-    document.addEventListener("keydown", (event) => this._key(event));
   }
 
   async _open(input) {
@@ -115,25 +119,9 @@ class TracePlayer extends Asking(Parting(SourceView(RegistersView(Picture(StackV
     input.value = "";
   }
 
-  _key(event) {
-    const focus = document.activeElement;
-    if (event.altKey || event.ctrlKey || event.metaKey || !this.mine) return;
-    if (focus && focus !== document.body && focus !== this) return;
-    const inside = this.shadowRoot.activeElement;
-    if (this.$("dialog").open) return;
-    const typing = inside && inside.matches("input[type=text]");
-    if (typing && event.key !== "Escape") return;
-    const does = { ArrowRight: "after", ArrowLeft: "before", Home: "first", End: "last",
-      PageDown: "nextMark", PageUp: "previousMark", b: "back", p: "predict",
-      d: "divergence", x: "exchange", "?": "help" }[
-      event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!does) return;
-    event.preventDefault();
-    this._do(does);
-  }
-
   _do(what) {
     const { section } = this;
+    if (what !== "play") this._play(false);
     const marks = section ? section.marks.map((mark) => mark.position) : [];
     const does = {
       first: () => this.go(0),
@@ -148,6 +136,8 @@ class TracePlayer extends Asking(Parting(SourceView(RegistersView(Picture(StackV
       exchange: () => this._exchange(),
       uncompare: () => this.load(this.mine.json),
       theme: () => this._theme(true),
+      play: () => this._play(!this.playing),
+      skip: () => this.$('[data-do="after"]').focus(),
       help: () => this.$("dialog").showModal(),
     }[what];
     if (does && (section || what === "theme" || what === "help")) does();
@@ -215,31 +205,6 @@ class TracePlayer extends Asking(Parting(SourceView(RegistersView(Picture(StackV
 
   // ---- drawing -------------------------------------------------------------
 
-  _theme(next) {
-    const themes = ["auto", "light", "dark"];
-    const dark = matchMedia("(prefers-color-scheme: dark)");
-    if (this.theme === undefined) {
-      try {
-        this.theme = localStorage.getItem("trace-player-theme") || "auto";
-      } catch {
-        this.theme = "auto"; // a page from a file may have no storage
-      }
-      if (!themes.includes(this.theme)) this.theme = "auto";
-      dark.addEventListener("change", () => this._theme());
-    }
-    if (next) {
-      this.theme = themes[(themes.indexOf(this.theme) + 1) % 3];
-      try {
-        localStorage.setItem("trace-player-theme", this.theme);
-      } catch { /* then it is not remembered */ }
-    }
-    this.dataset.theme = this.theme === "auto" ? dark.matches ? "dark" : "light"
-      : this.theme;
-    this.$('[data-do="theme"]').textContent = { auto: "Auto", light: "Light",
-      dark: "Dark" }[this.theme];
-    this.$('[data-do="theme"]').append(make("span", { class: "hush" }, " colours"));
-  }
-
   _view(name) {
     this.$("main").dataset.view = name;
     for (const button of this.$(".views").children) {
@@ -280,6 +245,7 @@ class TracePlayer extends Asking(Parting(SourceView(RegistersView(Picture(StackV
     this.$(".marks").replaceChildren(...section.marks.map((mark) => make("button", {
       class: mark.kind, "data-to": String(mark.position),
     }, mark.name)));
+    this.$(".app").classList.toggle("before", !section.stack);
     this._drawTrack();
     this._makeRegisters();
     this._makeDrawing();
@@ -316,6 +282,28 @@ class TracePlayer extends Asking(Parting(SourceView(RegistersView(Picture(StackV
     }
   }
 
+  /* What is said at this position: of the step that led here, or, at the beginning,
+   * what this is and what to do with it. */
+  _sentence(step, last) {
+    const { section, position } = this;
+    if (!step) {
+      const what = section.id === "call" ? "one recorded system call, " : "";
+      return `${section.title}: ${what}${section.length} steps. → or Step runs the `
+        + "next instruction; choosing a value leads to what wrote it.";
+    }
+    if (!last || step.exception) return explain(section, position - 1);
+    const checks = checkSection(section);
+    return `${explain(section, position - 1)} ${section.end.text || ""} ${
+      checks ? checkedText(checks) : ""}`.trim();
+  }
+
+  /* What a teacher has to say of this place. */
+  _drawNote() {
+    const note = this.section.notes.get(this.position);
+    this.$("footer .note").hidden = !this.section.notes.size;
+    this.$("footer .note").textContent = note || "";
+  }
+
   draw() {
     const { section, position } = this;
     if (!section) return;
@@ -326,10 +314,9 @@ class TracePlayer extends Asking(Parting(SourceView(RegistersView(Picture(StackV
     this.$(".ring").className = `ring ${ring}`;
     this.$(".ring").textContent = ring === "user" ? "ring 3" : "ring 0";
     this.$(".said .where").textContent = `${position} of ${section.length}`;
-    const sentence = step ? explain(section, position - 1) : `${section.title}.`;
     const last = position === section.length;
-    const end = last && !(step && step.exception) ? ` ${section.end.text || ""}` : "";
-    this._say(sentence + end, last ? undefined : code.asm);
+    this._say(this._sentence(step, last), last ? undefined : code.asm);
+    this._drawNote();
     const range = this.$("input[type=range]");
     range.value = position;
     range.setAttribute("aria-valuetext", `${position} of ${section.length}, next ${code.asm}`);
@@ -344,6 +331,8 @@ class TracePlayer extends Asking(Parting(SourceView(RegistersView(Picture(StackV
     this._drawRegisters(registers, step);
     this._drawMachine(registers, step);
     this._drawStack(registers, step);
+    this._rove();
+    this._noteAddress();
   }
 
   /* An element to be in the middle of its panel, when the next frame is drawn: the
@@ -377,5 +366,5 @@ class TracePlayer extends Asking(Parting(SourceView(RegistersView(Picture(StackV
 }
 
 globalThis.ThresholdTrace = { Trace, Section, Memory, compare, align, explain,
-  question, findMarks };
+  question, findMarks, checkSection, checkedText };
 if (!customElements.get("trace-player")) customElements.define("trace-player", TracePlayer);

@@ -21,8 +21,32 @@ const RegistersView = (Base) => class extends Base {
       table("System registers", known([...SYSTEM, ...changing])));
   }
 
+  /* What is checked at the last position, by the register's name. */
+  _checks() {
+    const { section, position } = this;
+    const checks = position === section.length && checkSection(section);
+    return new Map((checks || []).map((check) => [check.name, check]));
+  }
+
+  /* What stands beside a value: what is wrong with it, or what it is. */
+  _registerNote(name, { value, check, differs, other, was }) {
+    if (differs) {
+      return `${this.shown === this.mine ? "reference" : "this trace"}: ${hex(other)}`;
+    }
+    if (check && !check.right) {
+      return `✗ ${check.owner ? `${title(check.owner)}'s pattern`
+        : `not ${hex(check.expected)}`}`;
+    }
+    if (name === "rax" && this._checks().size && this.section.id === "call") {
+      return "the result";
+    }
+    const place = name === "rflags" ? "" : this.section.nameOf(value);
+    return [check ? "✓" : "", place, was].filter(Boolean).join(" ");
+  }
+
   _drawRegisters(registers, step) {
     const { section } = this;
+    const checks = this._checks();
     const panel = this.$(".registers .scroll");
     let others, part;
     if (this.comparison && this.comparison.first) {
@@ -37,15 +61,17 @@ const RegistersView = (Base) => class extends Base {
         && section.meaning(value) !== part.meaning(others[name]);
       row.classList.toggle("changed", changed && name !== "rip");
       row.classList.toggle("differs", Boolean(differs));
-      const place = name === "rflags" ? "" : section.nameOf(value);
+      const check = checks.get(name);
+      row.classList.toggle("kept", Boolean(check) && check.right);
+      row.classList.toggle("broken", Boolean(check) && !check.right);
       const was = !changed || name === "rip" ? ""
         : `was ${name === "cpl" ? step.old[name] : hex(step.old[name])}`;
       const button = row.querySelector("button");
       button.replaceChildren(name === "cpl" ? String(value) : hex(value),
         make("span", { class: "hush" },
         ` in ${name}${was ? `, changed, ${was}` : ""}. To its writer.`));
-      const note = differs ? `${this.shown === this.mine ? "reference" : "this trace"}: ${
-        hex(others[name])}` : [place, was].filter(Boolean).join(", ");
+      const note = this._registerNote(name, { value, check, differs,
+        other: others && others[name], was });
       row.lastChild.textContent = note;
       row.lastChild.title = note;
     }

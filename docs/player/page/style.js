@@ -45,19 +45,29 @@ h1 small { font-weight: 400; color: var(--soft); font-size: 13px; }
   background: var(--panel); white-space: nowrap; font-size: 13px; line-height: 20px;
   display: inline-block; }
 .tool:hover, .sections button:hover, .file:hover { background: var(--hover); }
+.icon svg { inline-size: 15px; block-size: 15px; display: block; margin: 2.5px auto; }
+.icon circle { fill: none; stroke: currentColor; stroke-width: 1.5; }
+.icon path { fill: currentColor; }
+.icon[data-theme="light"] path { fill: none; } .icon[data-theme="dark"] circle { fill: currentColor; }
+.skip { position: absolute; inset-block-start: 6px; inset-inline-start: 16px; z-index: 1;
+  background: var(--panel); border-color: var(--line); padding: 3px 10px; }
+.skip:not(:focus) { inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%);
+  white-space: nowrap; }
 [aria-current="true"], [aria-pressed="true"] { background: var(--ink) !important;
   color: var(--paper); border-color: var(--ink) !important; }
 .tools { display: flex; gap: 4px; margin-inline-start: auto; }
 .file:focus-within { outline: 2px solid var(--accent); outline-offset: 1px; }
 
 .views { display: none; }
-main { display: grid; gap: 12px; padding: 12px 16px; min-block-size: 0;
-  grid-template: minmax(0, 1fr)
-    / minmax(0, 1.5fr) minmax(20rem, 0.9fr) minmax(20rem, 0.9fr); }
-.left, .aside { display: flex; flex-direction: column; gap: 12px; min-block-size: 0;
-  min-inline-size: 0; }
-.source { flex: 1.8; } .ran { flex: 1; } .machine { flex: none; } .stack { flex: 1; }
-.comparing .source { flex: 1; } .comparing .ran { flex: 1.2; }
+main { display: grid; gap: 10px; padding: 10px 16px; min-block-size: 0;
+  grid-template: "source source registers stack" minmax(0, 1fr)
+    "ran machine registers stack" auto
+    / minmax(0, .55fr) minmax(19rem, .8fr) minmax(19rem, .88fr) minmax(22.5rem, 1fr); }
+.source { grid-area: source; } .ran { grid-area: ran; } .machine { grid-area: machine; }
+.registers { grid-area: registers; } .stack { grid-area: stack; }
+.comparing main { grid-template-areas: "source source registers stack"
+    "ran ran registers stack"; grid-template-rows: minmax(0, 1fr) minmax(0, 1.2fr); }
+.comparing .machine { display: none; }
 .panel { background: var(--panel); border: 1px solid var(--line); border-radius: 8px;
   display: flex; flex-direction: column; min-block-size: 0; min-inline-size: 0;
   box-shadow: 0 1px 2px var(--shade); overflow: hidden; }
@@ -87,16 +97,20 @@ th { text-align: start; font-weight: 400; }
 .registers tr, .stack tr { border-inline-start: 4px solid transparent; }
 .registers th, .stack th { padding: 1px 4px 1px 8px; color: var(--soft); white-space: nowrap;
   font-size: 12.5px; font-family: ui-monospace, "DejaVu Sans Mono", Menlo, monospace; }
-td { padding: 0 4px; line-height: 20px; white-space: nowrap; }
+td { padding: 0 4px; line-height: 19px; white-space: nowrap; }
 td.note { color: var(--soft); font-family: system-ui, sans-serif; font-size: 12px;
   overflow: hidden; text-overflow: ellipsis; }
-button.value { border-radius: 3px; padding: 0 3px; text-align: start; line-height: 18px; }
+button.value { border-radius: 3px; padding: 0 3px; text-align: start; line-height: 17px; }
 button.value:hover { background: var(--hover); border-color: var(--line); }
 tr.changed { background: var(--change); border-color: var(--change-line); color: var(--change-ink); }
 tr.changed td, tr.changed th, tr.changed .note { color: var(--change-ink); }
 tr.changed button.value { font-weight: 700; }
 tr.changed th::after { content: " \\25CF"; }
-tr.differs .note { color: var(--bad); font-weight: 600; }
+tr.differs .note, tr.broken .note { color: var(--bad); font-weight: 600; }
+tr.kept .note { color: var(--good); }
+.stack tr.differs { outline: 2px solid var(--change-line); outline-offset: -2px; }
+.stack tr.differs td, .stack tr.differs th { font-weight: 700; color: var(--ink); }
+.sign { color: var(--bad); font-weight: 700; }
 .flags { display: flex; flex-wrap: wrap; gap: 3px; padding: 4px 12px 6px; margin: 0;
   list-style: none; border-block: 1px solid var(--line); }
 .flags button { font: 11px/18px ui-monospace, "DejaVu Sans Mono", Menlo, monospace;
@@ -110,9 +124,9 @@ tr.differs .note { color: var(--bad); font-weight: 600; }
 .drawing { min-block-size: 0; flex: 1; display: flex; }
 .drawing svg { display: block; inline-size: 100%; block-size: auto; max-block-size: 300px;
   font-family: system-ui, sans-serif; }
-svg text { fill: var(--ink); font-size: 11px; }
-svg .small { font-size: 9.5px; fill: var(--soft); }
-svg .head { font-size: 11px; font-weight: 700; letter-spacing: .02em; }
+.drawing text { fill: var(--ink); font-size: 12.5px; }
+.drawing .small { font-size: 11.5px; fill: var(--soft); }
+.drawing .head { font-size: 13px; font-weight: 700; letter-spacing: .02em; }
 svg .user { fill: var(--user); } svg .kernel { fill: var(--kernel); }
 svg .side-user { fill: var(--user-soft); } svg .side-kernel { fill: var(--kernel-soft); }
 svg .box { fill: var(--panel); stroke: var(--line); stroke-width: 1; }
@@ -140,18 +154,26 @@ svg .threshold { stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 3 3; 
 .registers table, .stack table { table-layout: fixed; }
 .c-name { inline-size: 4.2rem; } .flags ~ table .c-name { inline-size: 6.1rem; }
 .c-value { inline-size: 9.4rem; } .c-at { inline-size: 3rem; }
-.stack .c-name { inline-size: 3.9rem; }
+.stack .c-name { inline-size: 3.9rem; } .stack .both .c-at { inline-size: 2.6rem; }
+.stack .both .c-name { inline-size: 2.5rem; } .stack .both .c-value { inline-size: auto; }
+.stack .both td { font-size: 11.5px; } .stack .both button.value { padding: 0 1px; }
+.stack .both thead th { font-family: system-ui, sans-serif; font-size: 12px; }
+.stack .both td:nth-child(3):not(:only-child) { border-inline-end: 1px solid var(--line); }
 .lines .number + span { display: inline-block; }
 .stack th { padding-inline: 4px !important; }
 .stack td.at { text-align: end; padding-inline: 2px; }
-.told { margin: 0; padding: 6px 12px; list-style: none; }
-.told li { padding: 3px 0 3px 8px; border-inline-start: 4px solid transparent; overflow-wrap: anywhere; }
-.told li.changed { background: var(--change); border-color: var(--change-line);
-  color: var(--change-ink); }
+.stack table.told { table-layout: auto; margin-block-end: 8px; }
+.told caption { text-align: start; padding: 6px 12px 2px; }
+.told caption .value { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, monospace;
+  font-size: 12px; }
+.told td, .told th { vertical-align: top; font-size: 12px !important; }
+.told td.words { white-space: normal; font-family: system-ui, sans-serif; line-height: 1.35;
+  padding-block: 2px; }
+.told b { white-space: nowrap; }
 
 .ran table { table-layout: fixed; }
-.ran td { padding: 0 8px; }
-.ran td.at, .ran thead td { inline-size: 4.6em; }
+.ran td { padding: 0 4px; }
+.ran td.at, .ran thead td { inline-size: 3.9em; }
 .ran .row { border-inline-start: 4px solid transparent; }
 .ran .row.next { background: var(--next); border-color: var(--next-line); }
 .ran .row.parted td:not(.at), .ran .row.parted th:not(.at) { color: var(--bad); font-weight: 600; }
@@ -199,6 +221,9 @@ footer { padding: 8px 16px 12px; border-block-start: 1px solid var(--line);
 .said .then { color: var(--soft); }
 .said .where { color: var(--soft); white-space: nowrap; font-variant-numeric: tabular-nums;
   font-size: 13px; }
+footer .note { margin: 0; border-inline-start: 4px solid var(--word); padding-inline-start: 8px;
+  min-block-size: 1.45em; max-block-size: 4.35em; overflow: auto; }
+.marks .note::before { background: var(--word); transform: rotate(45deg); }
 .ring { font-weight: 650; font-size: 13px; border-radius: 4px; padding: 0 8px; line-height: 22px;
   white-space: nowrap; }
 .ring.user { color: var(--user); background: var(--user-soft); }
@@ -227,6 +252,10 @@ footer { padding: 8px 16px 12px; border-block-start: 1px solid var(--line);
   background: var(--panel); display: grid; place-content: center; }
 .steps button:hover { background: var(--hover); }
 .steps button[aria-disabled="true"] svg { opacity: .3; }
+.steps .main { inline-size: auto; padding: 0 14px; background: var(--accent); color: var(--paper);
+  border-color: var(--accent); font-weight: 650; display: flex; align-items: center; gap: 6px; }
+.steps .main:hover { background: var(--ink); border-color: var(--ink); }
+.steps .main[aria-disabled="true"] { background: none; color: var(--soft); border-color: var(--line); }
 .steps svg { inline-size: 15px; block-size: 15px; }
 .steps path { fill: currentColor; stroke: currentColor; stroke-width: 1.6; stroke-linejoin: round; }
 .steps .bare { fill: none; }
@@ -253,18 +282,18 @@ kbd { font: 12px/1 ui-monospace, monospace; border: 1px solid var(--soft); borde
 .empty p { margin: 0; max-inline-size: 36rem; }
 
 @container (max-width: 1020px) {
-  main { grid-template: minmax(0, 1.1fr) minmax(0, 1fr) / minmax(0, 1.1fr) minmax(17rem, 1fr); }
-  .left, .aside { display: contents; }
-  .source { grid-area: 1 / 1; } .registers { grid-area: 1 / 2; }
-  .machine { grid-area: 2 / 1; } .stack { grid-area: 2 / 2; } .ran { display: none; }
+  main { grid-template: "source registers" minmax(0, 1.1fr) "machine stack" minmax(0, 1fr)
+      / minmax(0, 1.1fr) minmax(17rem, 1fr); }
+  .ran { display: none; }
   .flags { padding-inline: 8px; }
   .drawing svg { max-block-size: 100%; }
   .tool, .sections button, .file { padding-inline: 7px; }
   header { gap: 6px 10px; }
 }
 @container (min-width: 640.1px) and (max-width: 1020px) {
-  .comparing .ran { display: flex; grid-area: 2 / 1; }
-  .comparing .machine { display: none; }
+  .comparing main { grid-template: "source registers" minmax(0, 1.1fr) "ran stack" minmax(0, 1fr)
+      / minmax(0, 1.1fr) minmax(17rem, 1fr); }
+  .comparing .ran { display: flex; }
 }
 @container (max-width: 640px) {
   header { padding: 6px 10px; gap: 6px 8px; }
@@ -284,6 +313,8 @@ kbd { font: 12px/1 ui-monospace, monospace; border: 1px solid var(--soft); borde
   main[data-view="ran"] .ran { display: flex; }
   main[data-view="machine"] { display: flex; flex-direction: column; gap: 8px; }
   main[data-view="machine"] .machine, main[data-view="machine"] .stack { display: flex; }
+  main[data-view="machine"] .stack { flex: 1; }
+  .before main[data-view="machine"] .machine { display: none; }
   main[data-view="machine"] .panel { block-size: auto; }
   main[data-view="machine"] .machine { flex: none; }
   .card { margin-inline: 10px; }
@@ -294,5 +325,22 @@ kbd { font: 12px/1 ui-monospace, monospace; border: 1px solid var(--soft); borde
   .controls { flex-direction: column-reverse; align-items: stretch; }
   .steps button { flex: 1; block-size: 40px; }
   .lines .number { inline-size: 3.6em; padding-inline-end: .6em; }
+  .stack .both td { font-size: 10.5px; } .stack .both .c-name { inline-size: 2.2rem; }
+}
+/* Only so many colours, and the reader's own: what background told, borders tell. */
+@media (forced-colors: active) {
+  tr, .lines li, .ran .row { border-inline-start: none !important; }
+  button, .file { border-color: ButtonBorder; }
+  tr.changed { outline: 1px solid CanvasText; outline-offset: -1px; }
+  .lines .next, .ran .row.next { outline: 2px solid Highlight; outline-offset: -2px; }
+  [aria-current="true"], [aria-pressed="true"], .steps .main, .card .go, .flags .set {
+    forced-color-adjust: none; background: Highlight !important;
+    color: HighlightText !important; border-color: Highlight !important; }
+  .track .bar, .track .tick, .track .bar i, .marks button::before, .stack .rsp::before {
+    forced-color-adjust: none; }
+  .track .bar { outline: 1px solid CanvasText; }
+  .track .tick { background: CanvasText; }
+  .track input::-webkit-slider-thumb { forced-color-adjust: none; background: CanvasText; }
+  .drawing svg { forced-color-adjust: none; background: var(--panel); }
 }
 `;

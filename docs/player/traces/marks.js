@@ -43,6 +43,7 @@ function findMarks(section) {
     if (step.exception) add(k, "fault", step.exception.name);
     wasInStub = inStub;
   }
+  [...section.notes.keys()].forEach((at, i) => add(at, "note", `note ${i + 1}`));
   const last = section.end.kind === "returned" ? "ring 3" : "end";
   add(section.length, section.end.kind === "returned" ? "cpl" : "end", last);
   return marks.sort((a, b) => a.position - b.position);

@@ -20,9 +20,15 @@ const FLAGS = [
   mask: (1n << BigInt(width)) - 1n }));
 
 /* What the words of the frame are, besides a register's value. */
-const FRAME_NOTES = { rsp: "user's RSP", rax: "number; result",
-  rcx: "user's RIP", r11: "user's RFLAGS", rdi: "arg. 1",
-  rsi: "arg. 2", rdx: "arg. 3", r10: "arg. 4", r8: "arg. 5", r9: "arg. 6" };
+const FRAME_NOTES = { rsp: "RSP", rax: "number; result", rcx: "RIP", r11: "RFLAGS",
+  rdi: "arg. 1", rsi: "arg. 2", rdx: "arg. 3", r10: "arg. 4", r8: "arg. 5",
+  r9: "arg. 6" };
+
+/* The same in a sentence, where no heading says whose stack it is. */
+function fieldNote(name) {
+  const note = FRAME_NOTES[name];
+  return note && /^R/.test(note) ? `the user's ${note}` : note || "";
+}
 
 const WORD = 8n;
 const USER_END = 1n << 47n;

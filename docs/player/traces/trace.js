@@ -64,12 +64,49 @@ class Trace {
     this.frameSize = BigInt(json.frame ? json.frame.size : 0);
     this.fields = fields.map((field) => (
       { name: field.name, offset: BigInt(field.offset) }));
+    this._findTables(json.sections || []);
     this.sections = (json.sections || []).map((raw) => new Section(raw, this));
     if (!this.sections.length) throw new Error("This trace has no section.");
   }
 
   section(id) {
     return this.sections.find((section) => section.id === id);
+  }
+
+  /* Where the GDT and the TSS lie: as LGDT and LTR were told, so that their words
+   * have names from the first write on. */
+  _findTables(sections) {
+    const events = sections.flatMap((s) => s.steps).flatMap((step) => step.events || []);
+    const lgdt = events.find((event) => event.kind === "lgdt");
+    const ltr = events.find((event) => event.kind === "ltr");
+    this.gdt = lgdt && { at: BigInt(lgdt.base), count: lgdt.entries.length };
+    this.tss = ltr && { at: BigInt(ltr.base), size: BigInt(ltr.limit) + 1n };
+  }
+
+  /* The number of the GDT's entry at an address. */
+  entryAt(at) {
+    const { gdt } = this;
+    if (!gdt || at < gdt.at || at >= gdt.at + WORD * BigInt(gdt.count)) return undefined;
+    return Number((at - gdt.at) / WORD);
+  }
+
+  /* "gdt[1]" or "tss.rsp0", where an address is in one of them. */
+  tableName(at) {
+    const entry = this.entryAt(at);
+    if (entry !== undefined) {
+      const offset = (at - this.gdt.at) % WORD;
+      return `gdt[${entry}]${offset ? ` + ${offset}` : ""}`;
+    }
+    const { tss } = this;
+    if (!tss || at < tss.at || at >= tss.at + tss.size) return "";
+    const offset = at - tss.at, field = TSS_FIELDS.get(offset);
+    return field ? `tss.${field}` : offset ? `tss + ${offset}` : "tss";
+  }
+
+  /* The descriptor of a selector after n steps of a section, where it is known. */
+  descriptor(section, selector, n) {
+    const { gdt } = this;
+    return gdt && section.wordAt(gdt.at + (selector & ~7n), n);
   }
 }
 
@@ -81,6 +118,7 @@ class Section {
     this.id = raw.id;
     this.title = raw.title;
     this.end = raw.end || {};
+    this.notes = new Map((raw.notes || []).map((note) => [note.at, note.text]));
     this.stack = raw.stack && {
       low: BigInt(raw.stack.low), top: BigInt(raw.stack.top) };
     this.frame = raw.frame === undefined || raw.frame === null
@@ -199,9 +237,19 @@ class Section {
     return Boolean(this.stack) && value >= this.stack.low && value <= this.stack.top;
   }
 
+  /* The other of a fork's two processes: {name, section}, "child" or "parent". */
+  kin() {
+    const id = { call: "child", child: "call" }[this.id];
+    const section = id && this.trace.section(id);
+    return section && section.stack ? { section, name: id === "call" ? "parent" : id }
+      : undefined;
+  }
+
   /* What stands at an address, in the words of the kernel; "" for a number. */
   nameOf(value) {
     const { trace } = this;
+    const table = trace.tableName(value);
+    if (table) return table;
     if (trace.perCpu && value >= trace.perCpu.at) {
       const offset = value - trace.perCpu.at;
       const slot = trace.perCpu.slots.find((s) => s.offset === offset);
@@ -213,6 +261,12 @@ class Section {
       const field = this.fieldAt(value);
       if (field) return `frame.${field.name}`;
       return `stack − ${this.stack.top - value}`;
+    }
+    const kin = this.kin();
+    if (kin && kin.section.onStack(value)) {
+      const field = kin.section.fieldAt(value), below = kin.section.stack.top - value;
+      return field ? `${kin.name}.frame.${field.name}`
+        : `${kin.name}'s stack${below ? ` − ${below}` : " top"}`;
     }
     const symbol = symbolAt(trace.symbols, value);
     if (symbol) {
