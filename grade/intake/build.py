@@ -213,8 +213,17 @@ def first_error(text: str) -> SubmissionError:
         file, line, message = match[1], int(match[2]), match[3]
         return SubmissionError(
             f"{file} line {line} does not compile: {_plain(message)}", file, line)
-    match = re.search(r"^(?:\S*ld: )?([\w./-]+):(\d+): (undefined reference to .*|"
-                      r"multiple definition of .*)$", text, re.MULTILINE)
+    # A tool that gives up as a whole, as for a file that it cannot open, names no line;
+    # "compilation terminated" comes behind.
+    match = re.search(r"^(\S*(?:cc1|gcc|clang|as)): (?:fatal )?error: (.*)$", text,
+                      re.MULTILINE)
+    if match:
+        return SubmissionError(
+            f"The kernel does not build: {Path(match[1]).name} says: {_plain(match[2])}")
+    # GNU ld says file:line: or, since 2.44, file:line:(section+offset):
+    match = re.search(r"^(?:\S*ld: )?([\w./-]+):(\d+):(?:\([^)]*\):)? "
+                      r"(undefined reference to .*|multiple definition of .*)$", text,
+                      re.MULTILINE)
     if match:
         file, line, message = match[1], int(match[2]), match[3]
         file = file[file.find("kernel/"):] if "kernel/" in file else file

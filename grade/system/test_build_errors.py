@@ -1,0 +1,51 @@
+"""What compilers, assemblers and linkers of several releases say becomes one
+sentence, with a place where they name one."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+import pytest
+
+from intake.build import first_error
+
+
+@pytest.mark.parametrize("said, sentence, file, line", [
+    pytest.param(
+        "kernel/gdt.c: In function 'gdt_init':\n"
+        "kernel/gdt.c:31:9: error: 'x' undeclared (first use in this function)\n",
+        "kernel/gdt.c line 31 does not compile: 'x' undeclared (first use in this "
+        "function).", "kernel/gdt.c", 31, id="compiler"),
+    pytest.param(
+        "kernel/msr.c:3:10: fatal error: none.h: No such file or directory\n"
+        "compilation terminated.\n",
+        "kernel/msr.c line 3 does not compile: none.h: No such file or directory.",
+        "kernel/msr.c", 3, id="missing header"),
+    pytest.param(
+        "kernel/fork.c: Assembler messages:\n"
+        "kernel/fork.c:14: Error: no such instruction: `popp %rax'\n",
+        "kernel/fork.c line 14 does not compile: no such instruction: 'popp %rax'.",
+        "kernel/fork.c", 14, id="assembler"),
+    pytest.param(
+        "/usr/bin/ld: build/kernel/fork.c.o: in function `fork':\n"
+        "/tree/kernel/fork.c:37: undefined reference to `copy'\n",
+        "kernel/fork.c line 37 does not link: undefined reference to 'copy'.",
+        "kernel/fork.c", 37, id="ld 2.40"),
+    pytest.param(
+        "/usr/bin/ld: build/kernel/fork.c.o: in function `fork':\n"
+        "kernel/fork.c:37:(.text+0xe5): undefined reference to `copy'\n",
+        "kernel/fork.c line 37 does not link: undefined reference to 'copy'.",
+        "kernel/fork.c", 37, id="ld 2.44"),
+    pytest.param(
+        "cc1: fatal error: kernel/gdt.c: No space left on device\n"
+        "compilation terminated.\n",
+        "The kernel does not build: cc1 says: kernel/gdt.c: No space left on device.",
+        None, None, id="no line"),
+    pytest.param("make: *** No rule to make target 'x'.  Stop.\n",
+                 "The kernel does not build: make: *** No rule to make target 'x'. "
+                 " Stop..", None, None, id="last line"),
+])
+def test_an_error_is_one_sentence(said: str, sentence: str, file: Optional[str],
+                                  line: Optional[int]) -> None:
+    error = first_error(said)
+    assert (str(error), error.file, error.line) == (sentence, file, line)
