@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, NoReturn, Optional, Sequence
+from typing import Any, Callable, NoReturn, Optional
 
 GRADE = Path(__file__).resolve().parent
 sys.path.insert(0, str(GRADE))
@@ -146,7 +146,6 @@ def _grade(options: argparse.Namespace, grade: Record) -> None:
         report.line(test, sys.stdout.isatty())))
     _run_tests(options, kernel, grade["seed"], results)
     grade["tests"] = results.all()
-    _keep_durations(grade["tests"])
     grade["error"] = None if grade["tests"] else _no_tests(options)
 
 
@@ -176,19 +175,6 @@ def _check_answers(options: argparse.Namespace, grade: Record, directory: Path
             tables, options.lab)
     except Exception as error:  # pylint: disable=broad-except
         grade["answers_note"] = str(error)
-
-
-def _keep_durations(tests: Sequence[Record]) -> None:
-    """So that the next run begins with the longest ones."""
-    path = GRADE.parent / "build/grade/durations.json"
-    try:
-        known = json.loads(path.read_text())
-    except (OSError, ValueError):
-        known = {}
-    known.update({test["name"]: test["seconds"] for test in tests
-                  if test["outcome"] == "pass"})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, known)
 
 
 def _no_tests(options: argparse.Namespace) -> str:
@@ -245,7 +231,7 @@ def _plan(options: argparse.Namespace) -> list[Record]:
 
 def _run_tests(options: argparse.Namespace, kernel: Optional[Path], seed: int,
                results: _Results) -> None:
-    """Runs pytest, --jobs of them that share the tests, and collects what they
+    """Runs pytest, whose tests run in --jobs processes, and collects what they
     write. Without a kernel only says which tests there are."""
     with tempfile.TemporaryDirectory(prefix="threshold-grade-") as name:
         directory = Path(name)
@@ -259,39 +245,34 @@ def _run_tests(options: argparse.Namespace, kernel: Optional[Path], seed: int,
         if kernel is None:
             command += ["--collect-only"]
         else:
-            command += [f"--kernel={kernel}", f"--grade-claims={name}"]
+            command += [f"--kernel={kernel}", f"--grade-jobs={options.jobs}"]
         if options.test:
             command += ["-k", " and ".join(re.findall(r"\w+", options.test))]
-        command += [str(GRADE / lab.tests) for lab in labs.LABS.values()
-                    if options.lab in (None, lab.number)]
-        jobs = options.jobs if kernel else 1
+        command += [str(GRADE / file) for lab in labs.LABS.values()
+                    if options.lab in (None, lab.number) for file in lab.tests]
         with (directory / "log").open("wb") as log:
-            workers = [
-                subprocess.Popen(
-                    command, cwd=GRADE, stdin=subprocess.DEVNULL, stdout=log,
-                    stderr=log, start_new_session=True,
-                    env={**os.environ, "GRADE_WORKER": str(number),
-                         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-                         "PYTHONDONTWRITEBYTECODE": "1"})
-                for number in range(jobs)]
+            runner = subprocess.Popen(
+                command, cwd=GRADE, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True,
+                env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+                     "PYTHONDONTWRITEBYTECODE": "1"})
         try:
-            _follow(workers, file, results, deadlines.grading())
+            _follow(runner, file, results, deadlines.grading())
         finally:
-            _kill(workers)
-        if not results.plan and any(worker.returncode not in (0, 5)
-                                    for worker in workers):
+            _kill(runner)
+        if not results.plan and runner.returncode not in (0, 5):
             text = (directory / "log").read_text(errors="replace")
             raise RuntimeError(f"pytest found no tests:\n{text[-2000:]}")
 
 
-def _follow(workers: Sequence[subprocess.Popen[bytes]], path: Path,
+def _follow(runner: subprocess.Popen[bytes], path: Path,
             results: _Results, seconds: float) -> None:
-    """Takes in the lines of a growing file until all workers have ended."""
+    """Takes in the lines of a growing file until the runner has ended."""
     until = time.monotonic() + seconds
     with path.open("rb") as file:
         rest = b""
         while True:
-            ended = all(worker.poll() is not None for worker in workers)
+            ended = runner.poll() is not None
             rest += file.read()
             *lines, rest = rest.split(b"\n")
             for line in lines:
@@ -301,13 +282,13 @@ def _follow(workers: Sequence[subprocess.Popen[bytes]], path: Path,
             time.sleep(0.01)
 
 
-def _kill(workers: Sequence[subprocess.Popen[bytes]]) -> None:
-    for worker in workers:
-        try:
-            os.killpg(worker.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        worker.wait()
+def _kill(runner: subprocess.Popen[bytes]) -> None:
+    """Ends the runner, and the processes that it has forked."""
+    try:
+        os.killpg(runner.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    runner.wait()
 
 
 def _commit(directory: Path) -> Optional[str]:

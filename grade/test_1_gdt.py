@@ -1,42 +1,45 @@
 """Lab 1: the segments, read from the machine, and ring 3 entered and left.
 
 No test here needs a system call. Most look at one boot, which is watched from
-gdt_init to the first interrupts of ring 3: judge/ring3.py.
+gdt_init to the first interrupts of ring 3: judge/gdt_boot.py.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from judge import ring3, segments
+from judge import gdt_boot, gdt_causes, segments
+from judge.gdt_boot import PROBE, GdtBoot, Moment
 from judge.lab import Lab
-from judge.verdict import hint, points, wrong
-from judge.ring3 import PROBE, REACHED, Event, Journey, Trap, Watcher
-from judge.segments import KERNEL_CS, KERNEL_DS, TSS, USER_CS, USER_DS
+from judge.verdict import foundation, hint, points, wrong
+from judge.watcher import DEAD, EXCEPTION, Event, Shared, Watcher
+from machine.kernel import in_kernel_half
+from machine.x86 import (
+    GP, KERNEL_CS, KERNEL_DS, RING3_CS, RING3_SS, TSS, UD, USER_CS, USER_DS)
 
 # The tests that share the boot run in one process, the first one first.
 shared = pytest.mark.xdist_group("gdt")
 
-journey = ring3.Shared(ring3.watch, "gdt_init to come to its end (lab 1)")
+boot = Shared(gdt_boot.watch, "gdt_init to return (lab 1)")
 
 
-def own_table(lab: Lab) -> Journey:
+def own_table(lab: Lab) -> GdtBoot:
     """The watched boot, if gdt_init has loaded a table of its own."""
-    seen = journey(lab)
+    seen = boot(lab)
     lab.needs("the table that gdt_init fills in to be loaded by LGDT (lab 1)",
               met=not seen.uses_boot_table)
     return seen
 
 
-def in_ring_3(lab: Lab) -> Journey:
+def in_ring_3(lab: Lab) -> GdtBoot:
     """The watched boot, if it reached ring 3."""
     seen = own_table(lab)
     lab.needs("ring 3 to be entered by IRETQ (lab 1)",
-              met=seen.entry is not None and seen.entry.kind == REACHED)
+              met=seen.came_to(Moment.ENTRY))
     return seen
 
 
-def holds(seen: Journey, selector: int, code: bool, ring: int) -> None:
+def holds(seen: GdtBoot, selector: int, code: bool, ring: int) -> None:
     """Fails with the first field of a descriptor that is wrong."""
     for flaw in segments.segment_flaws(seen.entry_at(selector), code, ring):
         wrong(flaw.cause, expected=flaw.expected, found=flaw.found,
@@ -46,18 +49,19 @@ def holds(seen: Journey, selector: int, code: bool, ring: int) -> None:
 # ---- the table --------------------------------------------------------------
 
 @shared
+@foundation
 @points(6)
 @hint("""lab 1's task: fill in segments->gdt and segments->tss, then LGDT, all six
     segment registers, LTR. A triple fault in gdt_init means that the CPU refused
     a selector: the IDT comes later, so nobody can report it.""")
 def test_the_cpu_runs_on_the_table_of_gdt_init(lab: Lab) -> None:
-    seen = journey(lab)
-    if seen.init.kind != REACHED:
-        raise seen.describe(seen.init, "gdt_init")
+    seen = boot(lab)
+    if not seen.came_to(Moment.INIT):
+        raise gdt_causes.describe(seen, seen.events[Moment.INIT], "gdt_init")
     if seen.uses_boot_table:
-        wrong("GDTR still holds the boot table: gdt_init came to its end without "
+        wrong("GDTR still holds the boot table: gdt_init returned without "
               "LGDT", expected="the address of segments->gdt",
-              found=f"{seen.at_init.machine.gdt[0]:#x}, boot.S's",
+              found=f"{seen.at_init.cpu.gdt[0]:#x}, boot.S's",
               where=lab.place("gdt_init"), gdb="gdt")
 
 
@@ -68,16 +72,15 @@ def test_the_cpu_runs_on_the_table_of_gdt_init(lab: Lab) -> None:
     means that the two words LGDT reads do not lie as it wants them.""")
 def test_the_table_lies_where_it_stays(lab: Lab) -> None:
     seen = own_table(lab)
-    base = seen.at_init.machine.gdt[0]
-    stack = lab.kernel.address("boot_stack_top")
-    if stack - 8192 <= base < stack:
+    base = seen.at_init.cpu.gdt[0]
+    if gdt_causes.on_boot_stack(seen, base):
         wrong(f"GDTR.base is {base:#x}, on the boot stack: the table is a local "
               "variable, and what is called after gdt_init returns overwrites it",
               expected="a place in the kernel's data", found=base,
               where=lab.place("gdt_init"), gdb="gdt")
     if not seen.in_image(base):
         wrong(f"GDTR.base is {base:#x}, which is not in the kernel: LGDT reads the "
-              "limit from two bytes and the base from the eight bytes right behind "
+              "limit from two bytes and the base from the eight bytes right after "
               "them, without a gap", expected="a place in the kernel's data",
               found=base, where=lab.place("gdt_init"), gdb="gdt")
     if seen.at_init.loaded is None:
@@ -104,7 +107,7 @@ def _essential(table: bytes) -> list[int]:
     entries and not a size.""")
 def test_the_limit_is_that_of_seven_entries(lab: Lab) -> None:
     seen = own_table(lab)
-    limit, expected = seen.at_init.machine.gdt[1], segments.ENTRIES * 8 - 1
+    limit, expected = seen.at_init.cpu.gdt[1], segments.ENTRIES * 8 - 1
     if limit == expected:
         return
     if limit == segments.ENTRIES - 1:
@@ -116,7 +119,7 @@ def test_the_limit_is_that_of_seven_entries(lab: Lab) -> None:
         cause = (f"GDTR.limit is {limit:#x}: entry {(limit + 1) // 8 * 8:#04x} ends "
                  "past it, so loading its selector is a #GP")
     else:
-        cause = (f"GDTR.limit is {limit:#x}: bytes behind the table pass for "
+        cause = (f"GDTR.limit is {limit:#x}: bytes after the table pass for "
                  "descriptors")
     wrong(cause, expected="the offset of the last byte of seven entries",
           found=limit, where=lab.place("gdt_init"), gdb="gdt")
@@ -139,14 +142,14 @@ def test_the_first_entry_is_empty(lab: Lab) -> None:
 @hint("""every bit of this descriptor is explained in AMD APM vol. 2 section 4.8.1:
     the CPU runs the kernel with it from the next interrupt on.""")
 def test_kernel_code_is_64_bit_code_of_ring_0(lab: Lab) -> None:
-    holds(journey(lab), KERNEL_CS, code=True, ring=0)
+    holds(boot(lab), KERNEL_CS, code=True, ring=0)
 
 
 @shared
 @points(4)
 @hint("SS of ring 0 is loaded with it: AMD APM vol. 2 section 4.8.2.")
 def test_kernel_data_is_writable_data_of_ring_0(lab: Lab) -> None:
-    holds(journey(lab), KERNEL_DS, code=False, ring=0)
+    holds(boot(lab), KERNEL_DS, code=False, ring=0)
 
 
 @shared
@@ -154,7 +157,7 @@ def test_kernel_data_is_writable_data_of_ring_0(lab: Lab) -> None:
 @hint("""SYSRET computes both selectors from one number: SS is that + 8, CS that
     + 16. So the order of the two is not free.""")
 def test_user_data_stands_before_user_code(lab: Lab) -> None:
-    seen = journey(lab)
+    seen = boot(lab)
     data, code = seen.entry_at(USER_DS), seen.entry_at(USER_CS)
     if data.value == code.value == 0:
         wrong("Entries 0x28 and 0x30 are zero: ring 3 has no segments",
@@ -177,7 +180,7 @@ def test_user_data_stands_before_user_code(lab: Lab) -> None:
 @points(4)
 @hint("SS of ring 3 is loaded with it: by IRETQ, which looks at every bit.")
 def test_user_data_is_writable_data_of_ring_3(lab: Lab) -> None:
-    seen = journey(lab)
+    seen = boot(lab)
     lab.needs("user data to stand before user code (lab 1)", met=not seen.exchanged())
     holds(seen, USER_DS, code=False, ring=3)
 
@@ -186,7 +189,7 @@ def test_user_data_is_writable_data_of_ring_3(lab: Lab) -> None:
 @points(4)
 @hint("CS of ring 3 is loaded with it: by IRETQ, which looks at every bit.")
 def test_user_code_is_64_bit_code_of_ring_3(lab: Lab) -> None:
-    seen = journey(lab)
+    seen = boot(lab)
     lab.needs("user data to stand before user code (lab 1)", met=not seen.exchanged())
     holds(seen, USER_CS, code=True, ring=3)
 
@@ -210,12 +213,12 @@ def test_no_descriptor_is_64_bit_and_32_bit_at_once(lab: Lab) -> None:
 @hint("""a system descriptor: S is 0, and the type says what it is. LTR refuses
     one that is not present, not a TSS, or already busy.""")
 def test_entry_18_describes_an_available_tss(lab: Lab) -> None:
-    seen = journey(lab)
+    seen = boot(lab)
     for flaw in segments.tss_flaws(seen.entry_at(TSS)):
         wrong(flaw.cause, expected=flaw.expected, found=flaw.found,
               where=seen.where_entry(TSS), gdb="gdt")
-    if seen.init.kind == ring3.DEAD and seen.entry_at(TSS).type == 0xB \
-            and seen.at_init.machine.tr[0] != TSS:
+    if seen.events[Moment.INIT].kind is DEAD and seen.entry_at(TSS).type == 0xB \
+            and seen.at_init.cpu.tr[0] != TSS:
         wrong("The TSS descriptor's type is 0xb, busy, before any LTR: LTR takes only "
               "an available one, and sets the busy bit (41) itself",
               expected="an available 64-bit TSS", found="type 0xb, busy",
@@ -227,9 +230,9 @@ def test_entry_18_describes_an_available_tss(lab: Lab) -> None:
 @hint("""in long mode the TSS's address has 64 bits, so its descriptor takes two
     entries; the address lies in four pieces.""")
 def test_the_tss_descriptor_holds_the_whole_address(lab: Lab) -> None:
-    seen = journey(lab)
+    seen = boot(lab)
     lower, upper = seen.entry_at(TSS), seen.entry_at(TSS + 8)
-    for flaw in segments.tss_base_flaws(lower, upper.value, seen.tss_address):
+    for flaw in segments.tss_base_flaws(lower, upper.value, lab.kernel.tss):
         wrong(flaw.cause, expected=flaw.expected, found=flaw.found,
               where=seen.where_entry(TSS), gdb="gdt")
 
@@ -240,13 +243,13 @@ def test_the_tss_descriptor_holds_the_whole_address(lab: Lab) -> None:
     before. Without a TSS the CPU has no stack for an interrupt of ring 3.""")
 def test_the_task_register_names_the_tss(lab: Lab) -> None:
     seen = own_table(lab)
-    selector, base, limit = seen.at_init.machine.tr
-    if seen.init.kind == REACHED and selector != TSS:
+    selector, base, limit = seen.at_init.cpu.tr
+    if seen.came_to(Moment.INIT) and selector != TSS:
         wrong(f"TR is {selector:#x} when gdt_init returns: no LTR has told the CPU "
               "where the TSS is, and the first interrupt of ring 3 finds no RSP0",
               expected=TSS, found=selector, where=lab.place("gdt_init"), gdb="tss")
-    lab.needs("gdt_init to come to LTR and on to its end (lab 1)",
-              met=seen.init.kind == REACHED)
+    lab.needs("gdt_init to come to LTR and to return (lab 1)",
+              met=seen.came_to(Moment.INIT))
     described = seen.entry_at(TSS).base | \
         (seen.entry_at(TSS + 8).value & 0xFFFFFFFF) << 32
     if (base, limit) != (described, seen.entry_at(TSS).limit):
@@ -256,7 +259,7 @@ def test_the_task_register_names_the_tss(lab: Lab) -> None:
               found=f"{base:#x}", where=lab.place("gdt_init"), gdb="tss")
 
 
-def filled_in(lab: Lab, seen: Journey) -> None:
+def filled_in(lab: Lab, seen: GdtBoot) -> None:
     """Leaves it to others to say that another TSS than this was filled in."""
     lower, upper = seen.entry_at(TSS), seen.entry_at(TSS + 8)
     base = lower.base | upper.value << 32
@@ -264,23 +267,24 @@ def filled_in(lab: Lab, seen: Journey) -> None:
               met=any(seen.at_init.tss) or not seen.in_image(base))
 
 
+# Which gate uses which stack of the IST.
 IST_OF = {1: "#DF", 2: "NMI", 3: "#DB", 4: "#MC"}
 
 
 @shared
 @points(6)
 @hint("""a gate's IST field counts from 1, the array tss.ist from 0; a stack grows
-    downwards, so the CPU wants the address behind its end.""")
+    downwards, so the CPU wants the address after its end.""")
 def test_four_interrupts_have_stacks_of_their_own(lab: Lab) -> None:
-    seen = journey(lab)
+    seen = boot(lab)
     filled_in(lab, seen)
     stacks = seen.tss.ist
-    where = seen.where(seen.tss_address + 36)
+    where = seen.where(lab.kernel.tss + segments.IST1)
     tops: dict[int, int] = {}
     for number, vector in IST_OF.items():
         top = stacks[number - 1]
         if top and top & 0xFFFFFFFF == 0:
-            wrong(f"IST{number} of the TSS ({vector}) is {top:#x}: the fields behind the "
+            wrong(f"IST{number} of the TSS ({vector}) is {top:#x}: the fields after the "
                   "first lie four bytes too far; the structure is not packed, and the "
                   "compiler has aligned them", expected="tss.ist at offset 36",
                   found="offset 40", where=where, gdb="tss")
@@ -294,12 +298,12 @@ def test_four_interrupts_have_stacks_of_their_own(lab: Lab) -> None:
         if top % 16:
             wrong(f"IST{number} of the TSS ({vector}) is {top:#x}, not a multiple of 16",
                   found=top, where=where, gdb="tss")
-        table_end = seen.tss_address + segments.TSS_SIZE
-        if seen.table_address < top <= table_end + 512:
+        table_end = lab.kernel.tss + segments.TSS_SIZE
+        if lab.kernel.table < top <= table_end + 512:
             wrong(f"IST{number} of the TSS ({vector}) is {top:#x}, the lowest address of "
                   "its stack: it grows downwards from there, over the TSS and the GDT",
                   expected="the stack's end", found=top, where=where, gdb="tss")
-        if top < 1 << 63 or not seen.mapped.get(top):
+        if not in_kernel_half(top) or not seen.mapped.get(top):
             wrong(f"IST{number} of the TSS ({vector}) is {top:#x}: below it is no memory "
                   "of the kernel's", found=top, where=where, gdb="tss")
         for other, at in tops.items():
@@ -322,7 +326,7 @@ def test_the_tss_opens_no_port(lab: Lab) -> None:
         wrong(f"iomap_base is {found:#x}, inside the TSS: the CPU takes the TSS's own "
               "bytes for the map, and every zero bit opens a port to ring 3",
               expected="the TSS's size or more", found=found,
-              where=seen.where(seen.tss_address + segments.IO_MAP_BASE), gdb="tss")
+              where=seen.where(lab.kernel.tss + segments.IO_MAP_BASE), gdb="tss")
 
 
 # ---- the segment registers --------------------------------------------------
@@ -334,12 +338,12 @@ def test_the_tss_opens_no_port(lab: Lab) -> None:
     the new table.""")
 def test_cs_is_loaded_from_the_new_table(lab: Lab) -> None:
     seen = own_table(lab)
-    cs = seen.at_init.machine.selectors["cs"]
-    if cs != KERNEL_CS and seen.init.kind == REACHED:
+    cs = seen.at_init.cpu.selectors["cs"]
+    if cs != KERNEL_CS and seen.came_to(Moment.INIT):
         wrong(f"CS is still {cs:#x} when gdt_init returns, the boot table's: after LGDT "
               "nobody has loaded it again", expected=KERNEL_CS, found=cs,
               where=lab.place("gdt_init"), gdb="info registers cs")
-    lab.needs("gdt_init to come to its end (lab 1)", met=cs == KERNEL_CS)
+    lab.needs("gdt_init to return (lab 1)", met=cs == KERNEL_CS)
 
 
 @shared
@@ -348,17 +352,17 @@ def test_cs_is_loaded_from_the_new_table(lab: Lab) -> None:
     loaded again.""")
 def test_the_data_segments_are_loaded_from_the_new_table(lab: Lab) -> None:
     seen = own_table(lab)
-    selectors = seen.at_init.machine.selectors
+    selectors = seen.at_init.cpu.selectors
     # Null in DS, ES, FS and GS does no harm in 64-bit mode.
     stale = {name.upper(): value for name, value in selectors.items()
              if name != "cs" and value != KERNEL_DS and (value or name == "ss")}
-    if stale and seen.init.kind == REACHED:
+    if stale and seen.came_to(Moment.INIT):
         names = ", ".join(stale)
         wrong(f"{names} still {'holds' if len(stale) == 1 else 'hold'} a selector of "
               "another table when gdt_init returns", expected=KERNEL_DS,
               found=", ".join(f"{n} {v:#x}" for n, v in stale.items()),
               where=lab.place("gdt_init"), gdb="info registers ss ds es fs gs")
-    lab.needs("gdt_init to come to its end (lab 1)", met=not stale)
+    lab.needs("gdt_init to return (lab 1)", met=not stale)
 
 
 # ---- ring 3 -----------------------------------------------------------------
@@ -369,14 +373,13 @@ def test_the_data_segments_are_loaded_from_the_new_table(lab: Lab) -> None:
     selectors. #GP(selector) names the one it refused.""")
 def test_iretq_enters_ring_3(lab: Lab) -> None:
     seen = own_table(lab)
-    lab.needs("gdt_init to come to its end (lab 1)", met=seen.init.kind == REACHED)
-    assert seen.entry is not None
-    if seen.entry.kind != REACHED:
-        raise seen.describe(seen.entry, "The way to ring 3")
+    lab.needs("gdt_init to return (lab 1)", met=seen.came_to(Moment.INIT))
+    if not seen.came_to(Moment.ENTRY):
+        raise gdt_causes.describe(seen, seen.events[Moment.ENTRY], "The way to ring 3")
     found = seen.in_ring_3["cs"], seen.in_ring_3["ss"]
-    if found != (USER_CS | 3, USER_DS | 3):
+    if found != (RING3_CS, RING3_SS):
         wrong("Ring 3 runs on other selectors than its own",
-              expected=f"CS {USER_CS | 3:#x}, SS {USER_DS | 3:#x}",
+              expected=f"CS {RING3_CS:#x}, SS {RING3_SS:#x}",
               found=f"CS {found[0]:#x}, SS {found[1]:#x}", gdb="info registers cs ss")
 
 
@@ -389,12 +392,12 @@ def test_rsp0_is_the_top_of_the_processs_stack(lab: Lab) -> None:
     state = seen.at_entry
     lab.needs("the kernel to be on its way to ring 3 (lab 1)", met=state is not None)
     assert state is not None
-    lab.needs("TR to name a TSS (lab 1)", met=state.machine.tr[0] == TSS)
+    lab.needs("TR to name a TSS (lab 1)", met=state.cpu.tr[0] == TSS)
     if state.rsp0 == state.kernel_stack == state.kernel_rsp:
         return
-    if state.machine.tr[1] != seen.tss_address:
-        cause = (f"TR names a TSS at {state.machine.tr[1]:#x}, but set_kernel_stack "
-                 f"writes RSP0 into segments->tss at {seen.tss_address:#x}: the CPU "
+    if state.cpu.tr[1] != lab.kernel.tss:
+        cause = (f"TR names a TSS at {state.cpu.tr[1]:#x}, but set_kernel_stack "
+                 f"writes RSP0 into segments->tss at {lab.kernel.tss:#x}: the CPU "
                  "never sees it")
     elif state.rsp0 == 0:
         cause = "RSP0 is 0 while ring 3 runs: an interrupt would push below address 0"
@@ -405,16 +408,20 @@ def test_rsp0_is_the_top_of_the_processs_stack(lab: Lab) -> None:
           where=lab.place("set_kernel_stack"), gdb="tss")
 
 
-def came_from_ring_3(trap: Trap, what: str) -> None:
-    """Checks what the CPU pushed, and where."""
-    if (trap.cs, trap.ss) != (USER_CS | 3, USER_DS | 3):
+def came_from_ring_3(seen: GdtBoot, moment: Moment, what: str, during: str) -> None:
+    """Checks that a trap came, what the CPU pushed, and where."""
+    if moment not in seen.traps:
+        raise gdt_causes.describe(seen, seen.events[moment], during, ring_3=True)
+    trap = seen.traps[moment]
+    stack = seen.at_entry.kernel_stack if seen.at_entry else 0
+    if (trap.cs, trap.ss) != (RING3_CS, RING3_SS):
         wrong(f"The {what} saved other selectors than ring 3's",
-              expected=f"CS {USER_CS | 3:#x}, SS {USER_DS | 3:#x}",
+              expected=f"CS {RING3_CS:#x}, SS {RING3_SS:#x}",
               found=f"CS {trap.cs:#x}, SS {trap.ss:#x}", gdb="break trap_handler")
-    if trap.top != trap.kernel_rsp:
+    if trap.end != stack:
         wrong(f"The {what} pushed its frame elsewhere than at the top of the process's "
-              "kernel stack: the CPU found another RSP0", expected=trap.kernel_rsp,
-              found=trap.top, gdb="break trap_handler")
+              "kernel stack: the CPU found another RSP0", expected=stack,
+              found=trap.end, gdb="break trap_handler")
 
 
 @shared
@@ -424,15 +431,11 @@ def came_from_ring_3(trap: Trap, what: str) -> None:
     the end is a triple fault.""")
 def test_the_timer_interrupts_ring_3_and_returns(lab: Lab) -> None:
     seen = in_ring_3(lab)
-    assert seen.tick is not None
-    if seen.tick_trap is None:
-        raise seen.describe(seen.tick, "The first interrupt of ring 3",
-                            ring_3=True)
-    came_from_ring_3(seen.tick_trap, "timer interrupt")
-    assert seen.after_tick is not None
-    if seen.after_tick.kind != REACHED:
-        raise seen.describe(seen.after_tick, "The return from the first interrupt",
-                            ring_3=True)
+    came_from_ring_3(seen, Moment.TICK, "timer interrupt",
+                     "The first interrupt of ring 3")
+    if not seen.came_to(Moment.AFTER_TICK):
+        raise gdt_causes.describe(seen, seen.events[Moment.AFTER_TICK],
+                                  "The return from the first interrupt", ring_3=True)
     for name, (before, after) in seen.changed.items():
         wrong(f"{name.upper()} changed across a timer interrupt of ring 3",
               expected=before, found=after, gdb="break trap_handler")
@@ -443,15 +446,13 @@ def test_the_timer_interrupts_ring_3_and_returns(lab: Lab) -> None:
 @hint("as an interrupt does, an exception of ring 3 takes its stack from the TSS.")
 def test_an_exception_leaves_ring_3(lab: Lab) -> None:
     seen = in_ring_3(lab)
-    lab.needs("the timer to interrupt ring 3 (lab 1)", met=seen.leave is not None)
-    assert seen.leave is not None
-    if seen.leave_trap is None:
-        raise seen.describe(seen.leave, "UD2 in ring 3", ring_3=True)
-    came_from_ring_3(seen.leave_trap, "exception")
+    lab.needs("the timer to interrupt ring 3 (lab 1)",
+              met=seen.came_to(Moment.AFTER_TICK))
+    came_from_ring_3(seen, Moment.LEAVE, "exception", "UD2 in ring 3")
     expected = lab.probe(PROBE).address("ring3_leave")
-    if seen.leave_trap.rip != expected:
+    if seen.traps[Moment.LEAVE].rip != expected:
         wrong("The exception's frame does not name the instruction that raised it",
-              expected=expected, found=seen.leave_trap.rip, gdb="break trap_handler")
+              expected=expected, found=seen.traps[Moment.LEAVE].rip, gdb="break trap_handler")
 
 
 @shared
@@ -461,26 +462,25 @@ def test_an_exception_leaves_ring_3(lab: Lab) -> None:
     a triple one.""")
 def test_a_double_fault_is_caught_on_its_own_stack(lab: Lab) -> None:
     seen = in_ring_3(lab)
-    lab.needs("an exception to leave ring 3 (lab 1)", met=seen.double is not None)
-    assert seen.double is not None
-    top = seen.tss.ist[0]
-    if seen.double_trap is None:
+    lab.needs("an exception to leave ring 3 (lab 1)", met=seen.came_to(Moment.LEAVE))
+    event, top = seen.events[Moment.DOUBLE], seen.tss.ist[0]
+    trap = seen.traps.get(Moment.DOUBLE)
+    if trap is None:
         why = (f"IST1 of the TSS is {top:#x}" if not seen.mapped.get(top)
-               else seen.why(seen.double, ring_3=True))
+               else gdt_causes.why(seen, event, ring_3=True))
         wrong("With RSP where no memory is, the kernel's push ended in "
-              + ("a triple fault" if seen.double.kind == ring3.DEAD else "no report")
+              + ("a triple fault" if event.kind is DEAD else "no report")
               + f", not in a double fault on IST1. {why}",
-              where=seen.where(seen.tss_address + 36), gdb="tss")
-    if not 0 <= top - seen.double_trap.top < 16:
+              where=seen.where(lab.kernel.tss + segments.IST1), gdb="tss")
+    if not 0 <= top - trap.end < 16:
         wrong("The double fault's frame does not lie at the top of IST1",
-              expected=top, found=seen.double_trap.top, gdb="tss")
+              expected=top, found=trap.end, gdb="tss")
 
 
 def must_reach(lab: Lab, event: Event, during: str) -> None:
     """Fails with what happened instead."""
-    if event.kind != REACHED:
-        in_ring_3(lab)
-        raise journey(lab).describe(event, during, ring_3=True)
+    if not event.is_there:
+        raise gdt_causes.describe(in_ring_3(lab), event, during, ring_3=True)
 
 
 @points(6)
@@ -488,7 +488,7 @@ def must_reach(lab: Lab, event: Event, during: str) -> None:
     return by IRETQ through both user descriptors.""")
 def test_a_thousand_ticks_leave_every_register_of_ring_3_alone(lab: Lab) -> None:
     # Instructions are counted instead of time: 32 ns each, a tick after 3125.
-    watcher = Watcher(lab, append="hz=10000", icount="shift=5,sleep=off")
+    watcher = Watcher(lab, f"/bin/{PROBE}", append="hz=10000", icount="shift=5,sleep=off")
     gdb, probe = watcher.gdb, lab.probe(PROBE)
     # No stop at each tick: an exception of ring 0 ends the machine with a panic.
     event = watcher.advance(probe.address("ring3_spin"), traps=False)
@@ -527,21 +527,20 @@ def refused(lab: Lab, words: list[str]) -> None:
     places = {word: probe.address(f"ring3_{word}") for word in words}
     event = watcher.advance(lab.kernel.address("idt_init"), traps=False)
     must_reach(lab, event, "The way to ring 3")
-    undefined, protection = watcher.gate(6), watcher.gate(13)
+    undefined, protection = lab.kernel.trap_entry(UD), lab.kernel.trap_entry(GP)
     for _ in words:
         event = watcher.advance(undefined, protection, traps=False)
         must_reach(lab, event, "Ring 3, running what is for ring 0 only,")
         error, rip, cs = watcher.pushed(error_code=event.rip == protection)
         if cs & 3 != 3:
-            fault = Event(ring3.EXCEPTION, rip, 13 if event.rip == protection else 6,
-                          error)
+            fault = Event(EXCEPTION, rip, GP if event.rip == protection else UD, error)
             must_reach(lab, fault, "The way to ring 3 and back")
         if event.rip == protection and rip in places.values():
             watcher.gdb.step()
             continue
-        # Behind each instruction stands a UD2: it was let pass.
+        # After each instruction stands a UD2: it was let pass.
         word = max((place, word) for word, place in places.items() if place <= rip)[1]
-        seen = journey(lab)
+        seen = boot(lab)
         reason = ""
         if word in ("in", "out") and seen.tss.io_map_base < segments.TSS_SIZE:
             reason = (f": iomap_base is {seen.tss.io_map_base:#x}, and the CPU takes the "

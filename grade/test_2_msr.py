@@ -1,48 +1,51 @@
 """Lab 2: the model-specific registers, and a user's SYSCALL up to LSTAR.
 
 No test here runs an instruction of the entry stub. Most look at one boot, in
-which init_syscall is stepped and SYSCALL is followed: judge/msrs.py.
+which init_syscall is stepped and SYSCALL is followed: judge/msr_boot.py.
 """
 
 from __future__ import annotations
 
 import pytest
 
-from judge import msrs, ring3, segments
+from judge import msr_boot, segments
 from judge.lab import Lab
-from judge.verdict import hint, points, wrong
-from judge.msrs import (
-    EFER, GS_BASE, KERNEL_GS_BASE, LMA, LME, LSTAR, NXE, PROBE, SCE, SFMASK, STAR,
-    Arrival, Journey)
-from judge.ring3 import DEAD, EXCEPTION, REACHED, Watcher
+from judge.msr_boot import PROBE, MsrBoot, SyscallTried
+from judge.verdict import foundation, hint, points, wrong
+from judge.watcher import DEAD, EXCEPTION, Shared, Watcher
+from machine.kernel import in_kernel_half
+from machine.x86 import (
+    AC, DB, DF, EFER, EFER_LMA, EFER_LME, EFER_NXE, EFER_SCE, FIRST_IRQ, FLAGS, GS_BASE,
+    IF, KERNEL_CS, KERNEL_DS, KERNEL_GS_BASE, LSTAR, MASK, NT, PAGE_FAULT, RING3_CS,
+    RING3_SS, SFMASK, STAR, TF, UD, WRMSR, msr_name)
 
 # The tests that share the boot run in one process, the first one first.
 shared = pytest.mark.xdist_group("msr")
 
-journey = ring3.Shared(msrs.watch, "init_syscall to be reached and to come to its end")
+boot = Shared(msr_boot.watch, "init_syscall to be reached and to return")
 
 
-def settled(lab: Lab) -> Journey:
-    """The watched boot, if init_syscall came to its end."""
-    seen = journey(lab)
-    lab.needs("init_syscall to come to its end (lab 2)", met=seen.init.kind == REACHED)
+def settled(lab: Lab) -> MsrBoot:
+    """The watched boot, if init_syscall returned."""
+    seen = boot(lab)
+    lab.needs("init_syscall to return (lab 2)", met=seen.init.is_there)
     return seen
 
 
 def swapped(value: int) -> int:
     """The value with its 32-bit halves exchanged."""
-    return (value >> 32 | value << 32) & (1 << 64) - 1
+    return (value >> 32 | value << 32) & MASK
 
 
-def arrival(lab: Lab, flag: str) -> Arrival:
+def tried(lab: Lab, flag: str) -> SyscallTried:
     """The SYSCALL with a flag set, which has to have been made in ring 3."""
     seen = settled(lab)
     lab.needs("the SYSCALL instruction to be on: EFER.SCE (lab 2)",
-              met=bool(seen.msr[EFER] & SCE))
+              met=bool(seen.msr[EFER] & EFER_SCE))
     lab.needs("LSTAR to hold syscall_entry (lab 2)",
               met=seen.msr[LSTAR] == lab.kernel.address("syscall_entry"))
     lab.needs("ring 3 to be reached (lab 1)",
-              met=seen.ring_3 is not None and seen.ring_3.kind == REACHED)
+              met=seen.ring_3 is not None and seen.ring_3.is_there)
     lab.needs("a SYSCALL with other flags to arrive (lab 2)", met=flag in seen.calls)
     return seen.calls[flag]
 
@@ -50,26 +53,27 @@ def arrival(lab: Lab, flag: str) -> Arrival:
 # ---- the registers ----------------------------------------------------------
 
 @shared
+@foundation
 @points(4)
 @hint("""lab 2's task: five registers, in any order, each by WRMSR. A fault here ends
-    in a triple fault, because the IDT is not there yet; a page fault right behind
+    in a triple fault, because the IDT is not there yet; a page fault right after
     the write of EFER means that a bit it held is gone.""")
 def test_init_syscall_writes_its_registers_and_returns(lab: Lab) -> None:
-    seen = journey(lab)
+    seen = boot(lab)
     if not seen.writes:
-        wrong("init_syscall comes to its end without a WRMSR: SYSCALL stays off",
+        wrong("init_syscall returns without a WRMSR: SYSCALL stays off",
               expected="EFER, STAR, LSTAR, SFMASK and KERNEL_GS_BASE", found="none",
               where=lab.place("init_syscall"), gdb="msr")
-    if seen.init.kind == REACHED:
+    if seen.init.is_there:
         return
     if seen.init.verdict is not None:
         raise seen.init.verdict
     last = seen.writes[-1]
-    name = msrs.NAMES.get(last.msr, f"{last.msr:#x}")
+    name = msr_name(last.msr) or f"{last.msr:#x}"
     what = segments.exception_text(seen.init.vector, seen.init.error)
-    cause = (f"init_syscall ended in a triple fault: {what}, right behind the WRMSR of "
+    cause = (f"init_syscall ended in a triple fault: {what}, right after the WRMSR of "
              f"{last.value:#x} to {name}")
-    if seen.init.code[:2] == msrs.WRMSR and last.msr not in msrs.NAMES:
+    if seen.init.code[:2] == WRMSR and not msr_name(last.msr):
         cause = (f"init_syscall ended in a triple fault: WRMSR to {last.msr:#x}, which is "
                  "no register of this CPU")
     else:
@@ -79,10 +83,11 @@ def test_init_syscall_writes_its_registers_and_returns(lab: Lab) -> None:
     wrong(cause, where=seen.where(last.msr), gdb="break init_syscall")
 
 
-def lost_bits(seen: Journey) -> str:
+def lost_bits(seen: MsrBoot) -> str:
     """The bits of EFER that the kernel needs and that are not set."""
     return " and ".join(name for name, bit in
-                        (("LME", LME), ("LMA", LMA), ("NXE", NXE))
+                        (("LME", EFER_LME), ("LMA", EFER_LMA),
+                         ("NXE", EFER_NXE))
                         if not seen.msr.get(EFER, 0) & bit)
 
 
@@ -91,14 +96,14 @@ def lost_bits(seen: Journey) -> str:
 @hint("""while EFER.SCE is 0, SYSCALL is no instruction at all: ring 3 gets #UD, and
     the kernel says so.""")
 def test_efer_turns_syscall_on(lab: Lab) -> None:
-    seen = journey(lab)
+    seen = boot(lab)
     efer = seen.msr.get(EFER, 0)
-    if efer & SCE:
+    if efer & EFER_SCE:
         return
-    if efer & LME == 0 and seen.last_write(EFER):
+    if efer & EFER_LME == 0 and seen.last_write(EFER):
         lab.needs("EFER to keep its other bits (lab 2)")
     cause = "EFER.SCE (bit 0) is 0: a user's SYSCALL raises #UD"
-    if swapped(efer) & SCE:
+    if swapped(efer) & EFER_SCE:
         cause += "; WRMSR takes bits 31:0 from EAX and bits 63:32 from EDX"
     wrong(cause, expected="SCE = 1", found=f"EFER = {efer:#x}", where=seen.where(EFER),
           gdb="msr")
@@ -109,7 +114,7 @@ def test_efer_turns_syscall_on(lab: Lab) -> None:
 @hint("""EFER was in use before: boot.S turned long mode and no-execute pages on in
     it. Read, modify, write.""")
 def test_efer_keeps_long_mode_and_no_execute_pages(lab: Lab) -> None:
-    seen = journey(lab)
+    seen = boot(lab)
     efer = seen.msr.get(EFER, 0)
     lab.needs("EFER to be written (lab 2)", met=seen.last_write(EFER) is not None)
     lost = lost_bits(seen)
@@ -119,7 +124,7 @@ def test_efer_keeps_long_mode_and_no_execute_pages(lab: Lab) -> None:
     assert write is not None
     cause = (f"EFER lost {lost}: WRMSR replaces the whole register, and "
              f"{write.value:#x} was written")
-    if swapped(write.value) & SCE:
+    if swapped(write.value) & EFER_SCE:
         cause += (". The halves are exchanged: bits 31:0 come from EAX, bits 63:32 "
                   "from EDX")
     wrong(cause, expected="SCE, LME, LMA and NXE", found=f"EFER = {efer:#x}",
@@ -138,7 +143,7 @@ def test_star_gives_syscall_the_kernels_selectors(lab: Lab) -> None:
         wrong(f"STAR is {star:#x}: bits 63:32 are zero, the selectors stand in the low "
               "half; WRMSR takes bits 63:32 from EDX", found=star,
               where=seen.where(STAR), gdb="msr")
-    if found == segments.KERNEL_CS:
+    if found == KERNEL_CS:
         if star & 0xFFFFFFFF:
             wrong(f"STAR[31:0] is {star & 0xFFFFFFFF:#x}: those bits are for 32-bit "
                   "SYSCALL, and long mode leaves them zero", expected=0,
@@ -146,7 +151,7 @@ def test_star_gives_syscall_the_kernels_selectors(lab: Lab) -> None:
         return
     if star == 0:
         cause = "STAR is 0: SYSCALL would load CS 0 and SS 0x8"
-    elif found & ~3 == segments.KERNEL_CS:
+    elif found & ~3 == KERNEL_CS:
         cause = (f"STAR[47:32] is {found:#x}, with RPL {found & 3}: the kernel's code "
                  "runs at RPL 0; the CPU clears the bits in CS, and SS is computed "
                  "from what stands here")
@@ -198,7 +203,7 @@ def test_sysret_lands_on_the_users_segments(lab: Lab) -> None:
     lab.needs("the SYSCALL and SYSRET instructions to be on: EFER.SCE (lab 2)",
               met=seen.sysret is not None)
     assert seen.sysret is not None
-    expected = segments.USER_CS | 3, segments.USER_DS | 3
+    expected = RING3_CS, RING3_SS
     if seen.sysret != expected:
         wrong(f"A SYSRET, executed by the machine with this STAR, loaded CS "
               f"{seen.sysret[0]:#x} and SS {seen.sysret[1]:#x}: STAR[63:48] is "
@@ -226,7 +231,7 @@ def test_lstar_holds_syscall_entry(lab: Lab) -> None:
         cause = ("LSTAR's halves are exchanged: WRMSR takes bits 31:0 from EAX and bits "
                  "63:32 from EDX")
     elif entry < found < entry + 16:
-        cause = f"LSTAR points {found - entry} bytes behind syscall_entry"
+        cause = f"LSTAR points {found - entry} bytes after syscall_entry"
     elif lab.kernel.address("kernel_start") <= found < lab.kernel.address("text_end"):
         name = lab.kernel.name_at(found)
         cause = (f"LSTAR points to {name}, not to syscall_entry: it would run on the "
@@ -237,13 +242,13 @@ def test_lstar_holds_syscall_entry(lab: Lab) -> None:
 
 
 MUST_CLEAR = {
-    "TF": (1 << 8, "a single step would raise #DB at the stub's first instruction, in "
+    "TF": (TF, "a single step would raise #DB at the stub's first instruction, in "
                    "ring 0 on the user's stack"),
-    "IF": (1 << 9, "an interrupt would push its frame at the user's RSP, in ring 0"),
-    "DF": (1 << 10, "C code would copy backwards (QEMU clears DF itself and hides it)"),
+    "IF": (IF, "an interrupt would push its frame at the user's RSP, in ring 0"),
+    "DF": (DF, "C code would copy backwards (QEMU clears DF itself and hides it)"),
     "IOPL": (3 << 12, "the kernel would run with the user's I/O privilege"),
-    "NT": (1 << 14, "the kernel's next IRETQ would raise #GP"),
-    "AC": (1 << 18, "SMAP would be lifted in the kernel"),
+    "NT": (NT, "the kernel's next IRETQ would raise #GP"),
+    "AC": (AC, "SMAP would be lifted in the kernel"),
 }
 
 
@@ -267,7 +272,7 @@ def test_sfmask_names_every_flag_that_the_user_may_have_set(lab: Lab) -> None:
             EFER, STAR, LSTAR, SFMASK, GS_BASE, KERNEL_GS_BASE)]
         if others:
             cause += (f". {others[0]:#x} was written, which is "
-                      f"{msrs.NAMES.get(others[0], 'another register')}")
+                      f"{msr_name(others[0]) or 'another register'}")
     elif mask & 0xFFFFFFFF == 0 and mask >> 32 & 0x47700 == 0x47700:
         cause = ("SFMASK's halves are exchanged: bits 31:0, which are the flags, come from "
                  "EAX")
@@ -287,7 +292,7 @@ def test_sfmask_names_every_flag_that_the_user_may_have_set(lab: Lab) -> None:
     exchanges it with GS_BASE.""")
 def test_kernel_gs_base_is_this_cpus_block(lab: Lab) -> None:
     seen = settled(lab)
-    found, block = seen.msr[KERNEL_GS_BASE], lab.kernel.address("per_cpu")
+    found, block = seen.msr[KERNEL_GS_BASE], lab.kernel.per_cpu()
     if found == block:
         return
     if seen.msr[GS_BASE] == block and seen.last_write(GS_BASE):
@@ -322,7 +327,7 @@ def test_kernel_gs_base_is_this_cpus_block(lab: Lab) -> None:
     runs with GS_BASE at the block; a second SWAPGS, or a move to GS, undoes it.""")
 def test_the_kernel_runs_with_gs_at_its_block(lab: Lab) -> None:
     seen = settled(lab)
-    block = lab.kernel.address("per_cpu")
+    block = lab.kernel.per_cpu()
     lab.needs("KERNEL_GS_BASE to be this CPU's block (lab 2)",
               met=block in (seen.msr[KERNEL_GS_BASE], seen.kernel_gs))
     if seen.kernel_gs != block:
@@ -340,12 +345,12 @@ def test_the_kernel_runs_with_gs_at_its_block(lab: Lab) -> None:
     KERNEL_GS_BASE waits for SWAPGS.""")
 def test_ring_3_has_its_own_gs_and_the_block_waits_in_kernel_gs_base(lab: Lab) -> None:
     seen = settled(lab)
-    block = lab.kernel.address("per_cpu")
+    block = lab.kernel.per_cpu()
     lab.needs("GS_BASE to be the block in the kernel (lab 2)", met=seen.kernel_gs == block)
     lab.needs("ring 3 to be reached (lab 1)",
-              met=seen.ring_3 is not None and seen.ring_3.kind == REACHED)
+              met=seen.ring_3 is not None and seen.ring_3.is_there)
     base, kernel_base = seen.gs_in_ring_3
-    if base == block or base >= 1 << 63:
+    if base == block or in_kernel_half(base):
         wrong("GS_BASE holds an address of the kernel's while ring 3 runs", expected=0,
               found=base, where=seen.where(KERNEL_GS_BASE), gdb="msr")
     if kernel_base != block:
@@ -359,20 +364,20 @@ def test_ring_3_has_its_own_gs_and_the_block_waits_in_kernel_gs_base(lab: Lab) -
 @hint("""SYSCALL: RIP from LSTAR, the old one in RCX; RFLAGS in R11; CS and SS from
     STAR; RSP and GS as the user left them.""")
 def test_a_users_syscall_arrives_at_the_entry_in_ring_0(lab: Lab) -> None:
-    call = arrival(lab, "IF")
+    call = tried(lab, "IF")
     if not call.registers:
         if call.event.verdict is not None:
             raise call.event.verdict
-        if call.event.kind == EXCEPTION and call.event.vector >= 32:
+        if call.event.kind is EXCEPTION and call.event.vector >= FIRST_IRQ:
             wrong("An interrupt came at the stub's first instruction: SFMASK lacks IF, "
                   "and SYSCALL did not clear it",
-                  where=journey(lab).where(SFMASK), gdb="msr")
+                  where=boot(lab).where(SFMASK), gdb="msr")
         what = segments.exception_text(call.event.vector, call.event.error)
         wrong(f"A user's SYSCALL ended in {what} at {call.event.rip:#x} before the first "
-              "instruction of the stub", where=journey(lab).where(LSTAR), gdb="msr")
+              "instruction of the stub", where=boot(lab).where(LSTAR), gdb="msr")
     found, probe = call.registers, lab.probe(PROBE)
     expected = {
-        "cs": segments.KERNEL_CS, "ss": segments.KERNEL_DS,
+        "cs": KERNEL_CS, "ss": KERNEL_DS,
         "rcx": probe.address("msr_next"), "rsp": call.before["rsp"],
         "gs_base": call.before["gs_base"]}
     for name, value in expected.items():
@@ -380,7 +385,7 @@ def test_a_users_syscall_arrives_at_the_entry_in_ring_0(lab: Lab) -> None:
             source = {"cs": ": it comes from STAR[47:32]", "ss": ": it is STAR[47:32] + 8"}
             wrong(f"{name.upper()} is {found[name]:#x} at the stub's first instruction"
                   + source.get(name, ""), expected=value, found=found[name],
-                  where=journey(lab).where(STAR), gdb="break syscall_entry")
+                  where=boot(lab).where(STAR), gdb="break syscall_entry")
 
 
 @shared
@@ -388,15 +393,15 @@ def test_a_users_syscall_arrives_at_the_entry_in_ring_0(lab: Lab) -> None:
 @hint("""the stub takes its stack from the first word of the block; set_kernel_stack
     keeps it equal to the TSS's RSP0.""")
 def test_the_block_names_the_stack_of_the_process(lab: Lab) -> None:
-    call = arrival(lab, "IF")
+    call = tried(lab, "IF")
     lab.needs("a user's SYSCALL to arrive (lab 2)", met=bool(call.registers))
     lab.needs("KERNEL_GS_BASE to be this CPU's block (lab 2)",
-              met=call.registers["k_gs_base"] == lab.kernel.address("per_cpu"))
+              met=call.registers["k_gs_base"] == lab.kernel.per_cpu())
     top = call.kernel_rsp
-    if top is None or top != call.rsp0:
+    if top is None or top != call.kernel_stack:
         wrong("kernel_rsp, the word at the block's start, is not the top of the current "
               "process's kernel stack: two processes would share one",
-              expected=call.rsp0, found=top, where=lab.place("set_kernel_stack"),
+              expected=call.kernel_stack, found=top, where=lab.place("set_kernel_stack"),
               gdb="percpu")
     if top % 16:
         wrong("kernel_rsp is not a multiple of 16", found=top,
@@ -405,22 +410,22 @@ def test_the_block_names_the_stack_of_the_process(lab: Lab) -> None:
 
 def starts_without(lab: Lab, flag: str) -> None:
     """Checks that a flag that the user had set is clear at the first instruction."""
-    seen, call = settled(lab), arrival(lab, flag)
+    seen, call = settled(lab), tried(lab, flag)
     where = seen.where(SFMASK)
     if call.registers:
-        if call.registers["eflags"] & msrs.FLAGS[flag]:
+        if call.registers["eflags"] & FLAGS[flag]:
             wrong(f"{flag} is set at the stub's first instruction: the user had set it, "
                   f"and SFMASK does not name it: {MUST_CLEAR[flag][1]}",
                   expected=f"{flag} = 0", found=f"RFLAGS = {call.registers['eflags']:#x}",
                   where=where, gdb="break syscall_entry")
         return
-    if flag == "TF" and call.event.kind == EXCEPTION and call.event.vector == 1:
+    if flag == "TF" and call.event.kind is EXCEPTION and call.event.vector == DB:
         assert call.trap is not None
         wrong("The user's single step followed it into the kernel: SFMASK lacks TF, and "
               f"#DB came in ring 0 at {lab.kernel.name_at(call.event.rip)} with RSP "
-              f"{call.trap['rsp']:#x}, the user's", expected="TF = 0", found="#DB",
+              f"{call.trap.rsp:#x}, the user's", expected="TF = 0", found="#DB",
               where=where, gdb="break syscall_entry")
-    if call.event.kind == EXCEPTION and call.event.vector >= 32:
+    if call.event.kind is EXCEPTION and call.event.vector >= FIRST_IRQ:
         wrong("An interrupt came at the stub's first instruction, in ring 0 on the user's "
               "stack: SFMASK lacks IF", expected="IF = 0", found="an interrupt",
               where=where, gdb="break syscall_entry")
@@ -475,16 +480,17 @@ def test_no_execute_pages_still_work_with_syscall_on(lab: Lab) -> None:
     watcher = Watcher(lab, f"/bin/{PROBE}")
     gdb, probe = watcher.gdb, lab.probe(PROBE)
     event = watcher.advance(probe.address("msr_spin"), traps=False)
-    lab.needs("ring 3 to be reached (labs 1 and 2)", met=event.kind == REACHED)
+    lab.needs("ring 3 to be reached (labs 1 and 2)", met=event.is_there)
     lab.needs("the SYSCALL instruction to be on: EFER.SCE (lab 2)",
-              met=bool(gdb.register("efer") & SCE))
-    undefined, page_fault = watcher.gate(6), watcher.gate(14)
+              met=bool(gdb.register("efer") & EFER_SCE))
+    undefined, page_fault = (
+        lab.kernel.trap_entry(UD), lab.kernel.trap_entry(PAGE_FAULT))
     gdb.set_register("rip", probe.address("msr_stack"))
     for _ in range(8):
         event = watcher.advance(undefined, page_fault, traps=False)
-        if event.kind != REACHED:
+        if not event.is_there:
             wrong("A jump to the stack ended in "
-                  + ("a triple fault" if event.kind == DEAD else "no fault")
+                  + ("a triple fault" if event.kind is DEAD else "no fault")
                   + ", not in a page fault of ring 3", gdb="msr")
         error, rip, _ = watcher.pushed(error_code=event.rip == page_fault)
         if event.rip == page_fault and error & 1 == 0:

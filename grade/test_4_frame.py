@@ -9,151 +9,19 @@ the kernel prints.
 from __future__ import annotations
 
 import collections
-from pathlib import Path
-from typing import Iterable, Optional
+from typing import Optional
 
-from judge.frames import IF, WORDS, Call, Stage, layout_of, variable_at
+from judge.frame_causes import (
+    ACCESSOR, check, check_none, check_pointer, in_getpid, inside)
+from judge.frames import WORDS, SeenCall, Stage
 from judge.lab import Lab
-from judge.verdict import hint, points, wrong
+from judge.verdict import foundation, hint, points, wrong
+from machine.x86 import FLAGS_FREE, IF, SYSCALL_ARGUMENTS
 
-ARGUMENTS = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
 KEPT_BY_C = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 # RAX is the result on the way out, RCX and R11 are how SYSRET is told where to
 # go on: what they do is seen in RIP and RFLAGS.
 RESTORED = tuple(set(WORDS) - {"rax", "rcx", "r11"})
-# CF, PF, AF, ZF, SF, DF, OF and ID.
-FREE_FLAGS = 0x200CD5
-ACCESSOR = "get_syscall_frame"
-KERNEL_IMAGE = 0xFFFFFFFF80000000
-
-
-# ---- causes -----------------------------------------------------------------
-
-def check(stage: Stage, call: Call, names: Iterable[str] = WORDS) -> None:
-    """Fails with the cause unless these fields hold what the user had."""
-    lab = stage.lab
-    lab.needs("struct syscall_frame in kernel/frame.h: lab 4's first step",
-              met=call.layout is not None)
-    fields = call.layout.fields if call.layout else {}
-    if call.pointer == 0:
-        check_pointer(stage, call, first=call is stage.calls[0])
-    for name in names:
-        lab.needs(f"a field {name} in struct syscall_frame", met=name in fields)
-        if call.words.get(name) != call.user[name]:
-            wrong(culprit(stage, call, name), expected=call.user[name],
-                  found=call.words.get(name, "no memory"),
-                  where=place_of(stage, call), gdb="sysframe")
-
-
-def check_pointer(stage: Stage, call: Call, first: bool = False) -> None:
-    """Fails unless the accessor finds the frame. Where it never does, the test
-    of that says so, and others are `first` in need of it."""
-    if first:
-        stage.lab.needs(f"{ACCESSOR}() to find the frame inside a call",
-                        met=call.pointer != 0)
-    if call.pointer == 0:
-        wrong(f"{ACCESSOR}() returns NULL inside a system call"
-              + (", though it did not in one before" if len(stage.calls) > 1 else ""),
-              expected="an address on the current process's kernel stack",
-              found="NULL", where=stage.lab.place(ACCESSOR),
-              gdb="print get_syscall_frame()")
-    if call.pointer != call.base:
-        wrong(displaced(stage, call), expected=call.base, found=call.pointer,
-              where=stage.lab.place(ACCESSOR), gdb="print get_syscall_frame()")
-
-
-def place_of(stage: Stage, call: Call) -> Optional[str]:
-    """The accessor if it points elsewhere, else the struct if the stub's words
-    are not where its fields are, else the stub."""
-    if call.pointer != call.base:
-        return stage.lab.place(ACCESSOR)
-    if len(call.stored) == len(WORDS):
-        return "kernel/frame.h"
-    return stage.lab.place("syscall_entry")
-
-
-def culprit(stage: Stage, call: Call, name: str) -> str:
-    """Why a field does not hold what the user had in its register."""
-    assert call.layout
-    if name not in call.words:
-        return displaced(stage, call)
-    field, found, wanted = call.layout.fields[name], call.words[name], call.user[name]
-    title = f"Field {name} (offset {field.offset})"
-    if field.size < 8:
-        return (f"{title} is {field.size} bytes wide: the upper half of "
-                f"{name.upper()} is lost")
-    meaning = call.meaning(found, stage.calls[:-1])
-    if call.pointer != call.base:
-        return f"{title} holds {meaning}: {displaced(stage, call)}"
-    off = (found - wanted + (1 << 63)) % (1 << 64) - (1 << 63)
-    if name == "rcx" and off == -2:
-        return (f"{title} is the address of the SYSCALL instruction itself, two "
-                "bytes before the user's next one: who returns there makes the "
-                "call again")
-    if name == "r11" and not found & IF and 0 < found < 1 << 22:
-        return (f"{title} holds RFLAGS as ring 0 runs with them (IF is 0), not the "
-                "user's, which SYSCALL has put into R11: pushfq in the kernel "
-                "reads the wrong ones")
-    if name == "rsp" and 0 < abs(off) <= 128:
-        side = "below" if off < 0 else "above"
-        return (f"{title} is {abs(off)} bytes {side} the user's RSP: it was saved "
-                "after RSP had moved")
-    if name not in call.stored:
-        return (f"{title} holds {meaning}: the stub has stored {name.upper()} "
-                "nowhere in its frame")
-    return (f"{title} holds {meaning}; the stub keeps {name.upper()} at offset "
-            f"{call.stored[name] - call.base}")
-
-
-def displaced(stage: Stage, call: Call) -> str:
-    """Where the accessor points instead of to the frame."""
-    off = call.pointer - call.base
-    if call.top - 8192 <= call.pointer < call.top + 256:
-        side = "above" if off > 0 else "below"
-        return f"{ACCESSOR}() points {abs(off)} bytes {side} the frame"
-    if call.pointer >= KERNEL_IMAGE:
-        return (f"{ACCESSOR}() points to {variable_at(stage.lab.kernel, call.pointer)}, "
-                "a variable of the kernel: a copy of the frame, not the frame")
-    owner = stage.owner_of(call.pointer)
-    if owner is not None:
-        return (f"{ACCESSOR}() points into the kernel stack of another process, "
-                f"{owner}, while process {call.process} runs")
-    return (f"{ACCESSOR}() points to {call.pointer:#x}, which is "
-            f"{abs(off)} bytes {'above' if off > 0 else 'below'} the frame and on "
-            "no process's kernel stack")
-
-
-def inside(stage: Stage, function: str, process: int = 1) -> Call:
-    """A call whose frame is right, for tests of what comes before or after."""
-    call = stage.call_of(function, process)
-    stage.lab.needs("a frame that is right inside a call, which other tests of "
-                    "lab 4 look at", met=call.right)
-    return call
-
-
-# By kernel, where a call of getpid was looked at and its frame was right: then
-# what was read serves other tests of this process, which need no machine.
-_right: dict[Path, tuple[Stage, Call]] = {}
-
-
-def in_getpid(lab: Lab) -> tuple[Stage, Call]:
-    """A quiet call of getpid, to be looked at only."""
-    if lab.kernel_path in _right:
-        return _right[lab.kernel_path]
-    stage = Stage(lab, "getpid")
-    call = stage.call_of("sys_getpid")
-    if call.right and call.pointer == call.base:
-        _right[lab.kernel_path] = stage, call
-    return stage, call
-
-
-def check_none(stage: Stage, when: str, why: str) -> None:
-    """Fails unless there is no frame here."""
-    pointer = stage.ask(ACCESSOR)
-    if pointer:
-        wrong(f"{ACCESSOR}() is not NULL {when}: {why}", expected="NULL",
-              found=pointer, where=stage.lab.place(ACCESSOR),
-              gdb="print get_syscall_frame()")
 
 
 # ---- the struct -------------------------------------------------------------
@@ -163,7 +31,7 @@ def check_none(stage: Stage, when: str, why: str) -> None:
       "kernel/frame.h's comment: 128 bytes. A type that is too small, or a gap "
       "that the compiler leaves before a larger one, moves or cuts what follows.")
 def test_the_struct_has_a_field_of_64_bits_for_each_register(lab: Lab) -> None:
-    layout = layout_of(lab.kernel)
+    layout = lab.kernel.frame_struct
     where, show = "kernel/frame.h", "ptype /o struct syscall_frame"
     if layout is None:
         wrong("struct syscall_frame is not defined: frame.h only says that there "
@@ -187,6 +55,7 @@ def test_the_struct_has_a_field_of_64_bits_for_each_register(lab: Lab) -> None:
               expected=128, found=layout.size, where=where, gdb=show)
 
 
+@foundation
 @points(2)
 @hint("A stack grows down: what is pushed last lies lowest, and the struct begins "
       "there. Compare the struct with the pushes from the last one up.")
@@ -225,7 +94,7 @@ def test_each_field_lies_where_the_stub_pushed_its_register(lab: Lab) -> None:
               gdb="ptype /o struct syscall_frame")
 
 
-def occupant(call: Call, offset: int) -> str:
+def occupant(call: SeenCall, offset: int) -> str:
     """Which register the stub keeps at an offset, as part of a sentence."""
     for name, place in call.stored.items():
         if place == call.base + offset:
@@ -249,7 +118,7 @@ def test_get_syscall_frame_finds_the_words_that_the_stub_pushed(lab: Lab) -> Non
       "struct may have changed places.")
 def test_the_frame_holds_the_six_arguments(lab: Lab) -> None:
     stage, call = in_getpid(lab)
-    check(stage, call, ARGUMENTS)
+    check(stage, call, SYSCALL_ARGUMENTS)
 
 
 @points(1)
@@ -327,7 +196,7 @@ def test_get_saved_user_rsp_is_the_users_rsp_even_above_4_gib(lab: Lab) -> None:
     check_rsp(stage, call)
 
 
-def check_rsp(stage: Stage, call: Call) -> None:
+def check_rsp(stage: Stage, call: SeenCall) -> None:
     """Fails unless get_saved_user_rsp() returns the user's RSP."""
     stage.lab.needs(f"{ACCESSOR}() to find the frame inside a call",
                     met=call.pointer != 0)
@@ -350,7 +219,7 @@ def check_rsp(stage: Stage, call: Call) -> None:
 
 # ---- among others -----------------------------------------------------------
 
-def asleep_among_others(lab: Lab) -> tuple[Stage, Call, Call]:
+def asleep_among_others(lab: Lab) -> tuple[Stage, SeenCall, SeenCall]:
     """A process that has slept inside a call while another made calls: the
     stage where it has just woken, its call before, and one of the other's."""
     stage = Stage(lab, "sleep spin", "calls")
@@ -420,7 +289,7 @@ def test_the_frame_is_right_in_processes_that_interleave(lab: Lab) -> None:
         call = stage.look()
         seen[call.process] += 1
         rsp = stage.gdb.register("rsp")
-        if not call.top - 8192 <= rsp <= call.top:
+        if not lab.kernel.on_stack(rsp, call.top):
             wrong("Ring 0 runs on a stack that is not the current process's kernel "
                   "stack", expected=f"below {call.top:#x}", found=rsp,
                   where=lab.place("syscall_entry"), gdb="info registers")
@@ -505,7 +374,7 @@ def test_a_word_changed_in_the_frame_reaches_the_user(lab: Lab) -> None:
                      for name in ("main", "registers_next"))
     new = {name: lab.random.getrandbits(63) for name in RESTORED}
     new["rcx"] = target
-    new["r11"] = call.user["r11"] ^ (FREE_FLAGS & lab.random.getrandbits(22) | 1)
+    new["r11"] = call.user["r11"] ^ (FLAGS_FREE & lab.random.getrandbits(22) | 1)
     for name, value in new.items():
         at = call.pointer + field_offset(call, name)
         stage.gdb.write(at, value.to_bytes(8, "little"))
@@ -528,7 +397,7 @@ def test_a_word_changed_in_the_frame_reaches_the_user(lab: Lab) -> None:
               where=place_of_copy(stage, call), gdb="sysframe")
 
 
-def field_offset(call: Call, name: str) -> int:
+def field_offset(call: SeenCall, name: str) -> int:
     assert call.layout
     return call.layout.fields[name].offset
 
@@ -537,14 +406,14 @@ def register_of(name: str) -> str:
     return {"rcx": "RIP", "r11": "RFLAGS"}.get(name, name.upper())
 
 
-def of_the_new(new: dict[str, int], value: int, call: Call) -> str:
+def of_the_new(new: dict[str, int], value: int, call: SeenCall) -> str:
     for name, written in new.items():
         if written == value:
             return f"what was written to field {name}"
     return call.meaning(value)
 
 
-def place_of_copy(stage: Stage, call: Call) -> Optional[str]:
+def place_of_copy(stage: Stage, call: SeenCall) -> Optional[str]:
     return stage.lab.place(
         ACCESSOR if call.pointer != call.base else "syscall_exit")
 

@@ -10,17 +10,17 @@ from typing import Any, Iterator
 import pytest
 
 from judge.challenge import Challenge
-from machine.gdb_remote import GdbTimeout, MachineGone
 from judge.verdict import Verdict
+from machine.gdb_remote import GdbTimeout, MachineGone
+from machine.kernel import Kernel
 from machine.qemu import INITRD, KERNEL, MachineError
-from machine.symbols import Symbols
 
 
 @pytest.fixture
 def challenge(request: pytest.FixtureRequest) -> Iterator[Challenge]:
     if not KERNEL.is_file() or not INITRD.is_file():
         pytest.exit("There is no kernel: run make.", 2)
-    made = Challenge(KERNEL, Symbols(KERNEL), random.SystemRandom().getrandbits(32),
+    made = Challenge(KERNEL, Kernel(KERNEL), random.SystemRandom().getrandbits(32),
                      request.node.name)
     try:
         yield made
@@ -38,10 +38,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]
     made = getattr(item, "funcargs", {}).get("challenge")
     if isinstance(error, (MachineGone, GdbTimeout, MachineError)) and made \
             and made.machines:
-        try:
-            made.stopped(made.machines[-1])
-        except Verdict as verdict:
-            error = verdict
+        error = made.verdict_of(made.machines[-1])
     if report.failed and isinstance(error, Verdict):
         report.longrepr = str(error)
 

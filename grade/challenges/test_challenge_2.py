@@ -25,10 +25,10 @@ import pytest
 
 from judge import probes, segments
 from judge.challenge import Challenge
-from machine.gdb_remote import Gdb
 from judge.patience import LabMachine
 from judge.verdict import wrong
-from judge.msrs import LSTAR, SFMASK, STAR, WRMSR
+from machine.gdb_remote import Gdb
+from machine.x86 import LSTAR, SFMASK, STAR, WRMSR
 
 SPINS = "probe_ring3"  # needs no call, so labs 3 to 5 may be empty
 DF, D, ACCESSED = 1 << 10, 1 << 54, 1 << 40

@@ -26,13 +26,13 @@ from typing import NamedTuple
 
 import pytest
 
-from machine import deadlines, environment
 from judge.challenge import Challenge
-from machine.gdb_remote import MachineGone
-from replay.gdb_session import copy_tree
 from judge.verdict import wrong
+from machine import deadlines, environment
+from machine.gdb_remote import MachineGone
 from machine.qemu import STATUS_FAULT, Result
 from machine.symbols import Symbols
+from replay.gdb_session import copy_tree
 
 AC = 1 << 18
 CALLS = 1000  # of an attack, at most

@@ -23,13 +23,13 @@ from typing import Iterator, Optional
 import pytest
 
 from judge import probes
-from machine import deadlines
 from judge.challenge import Challenge
-from machine.gdb_remote import Gdb
 from judge.lab import Lab
 from judge.patience import LabMachine
+from judge.probe_run import ProbeRun
 from judge.verdict import wrong
-from judge.processes import Run
+from machine import deadlines
+from machine.gdb_remote import Gdb
 
 ADDRESS = 0x000FFFFFFFFFF000
 PRESENT = 1
@@ -60,7 +60,7 @@ def _below(gdb: Gdb, table: int, va: int, shift: int, count: int = 512
 class Ledger:
     """What the page tables say that forks have shared and writes have copied."""
 
-    def __init__(self, run: Run, lab: Lab) -> None:
+    def __init__(self, run: ProbeRun, lab: Lab) -> None:
         self._run, self._gdb = run, run.gdb
         self._counters = lab.kernel.address("vm_sharing")
         self.shared = self.copied = 0
@@ -95,12 +95,11 @@ class Ledger:
 
 def follow(challenge: Challenge, command: str, **options: object) -> None:
     """Runs a program of the graders' and compares the counters at each step."""
-    run = Run(_Graders(challenge), command, patience=PATIENCE * deadlines.scale(),
+    run = ProbeRun(_Graders(challenge), command, patience=PATIENCE * deadlines.scale(),
               **options)  # type: ignore[arg-type]
     ledger = Ledger(run, challenge)
     clone, end = (challenge.kernel.address(name) for name in ("vm_clone", "proc_exit"))
-    for address in (clone, end):
-        run.gdb.insert_breakpoint(address)
+    run.places.update({clone: None, end: None})
     while (at := run.next()) is not None:
         ledger.look()
         compare(challenge, ledger)

@@ -30,13 +30,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .lab import Lab
-
-from .patience import LabMachine
-
-from .verdict import Verdict
 from machine.qemu import INITRD, TREE
 from machine.symbols import Symbols
+from .lab import Lab
+from .patience import LabMachine
+from .verdict import wrong
 
 
 class Challenge(Lab):
@@ -53,8 +51,8 @@ class Challenge(Lab):
     def needs_program(self, name: str) -> None:
         """Says that the student has to write a program, unless it is there."""
         if not (TREE / f"user/{name}.c").is_file():
-            raise Verdict(f"There is no user/{name}.c yet: to write it is the "
-                          "challenge.", where=f"user/{name}.c")
+            wrong(f"There is no user/{name}.c yet: to write it is the challenge.",
+                  where=f"user/{name}.c")
 
     def program(self, name: str) -> Symbols:
         """Names and addresses of one of this tree's programs."""

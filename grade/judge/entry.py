@@ -12,13 +12,14 @@ from __future__ import annotations
 import dataclasses
 import random
 import re
-from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Set, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Tuple
 
 import capstone
 from capstone import x86_const
 
 from machine import deadlines
 from machine.gdb_remote import Gdb, GdbError, GdbTimeout, MachineGone
+from .patience import hangs
 from .verdict import wrong
 from machine.symbols import Symbols
 
@@ -76,8 +77,6 @@ class Caller:
 
     def __init__(self, lab: Lab, init: str = "/bin/probe_call", *,
                  explain: bool = True, **options: Any) -> None:
-        if str(lab.kernel_path) in _hung:
-            lab.needs("lab 3: calls that do not hang; another test names the cause")
         self.lab = lab
         self.kernel: Symbols = lab.kernel
         self.probe: Symbols = lab.probe("probe_call")
@@ -93,24 +92,7 @@ class Caller:
         try:
             self._run(self.before)
         except (MachineGone, GdbTimeout):
-            lab.needs("lab 1: a program runs in ring 3")
-
-    @classmethod
-    def of(cls, lab: Lab) -> Caller:
-        """A caller with a plain machine: that of an earlier test, if one was
-        left, else a new one."""
-        caller = _left.pop(str(lab.kernel_path), None)
-        if caller is None:
-            return cls(lab)
-        caller.lab, caller.random = lab, random.Random(lab.seed)
-        lab.machines.append(caller.machine)
-        return caller
-
-    def leave(self) -> None:
-        """Leaves the machine to other tests: it stands in ring 3 behind a call
-        that was right. A test that fails does not come to this."""
-        self.lab.machines.remove(self.machine)
-        _left[str(self.lab.kernel_path)] = self
+            raise lab.verdict_of(self.machine) from None
 
     def patterns(self) -> Registers:
         """A value of its own for every general register."""
@@ -170,7 +152,7 @@ class Caller:
         try:
             return self._run(*places, deadline=deadline)
         except GdbTimeout:
-            _hung.add(str(self.lab.kernel_path))
+            hangs[self.lab.kernel_path] += 1
             self.lost()
         except MachineGone:
             self.lost()
@@ -188,8 +170,7 @@ class Caller:
         finding = culprit(self.lab) if self._explain else None
         if finding:
             blame(self.lab, sentence, finding)
-        self.lab.stopped(self.machine)
-        raise AssertionError("a machine that ended was not explained")
+        raise self.lab.verdict_of(self.machine)
 
     @property
     def kernel_rsp(self) -> int:
@@ -220,16 +201,6 @@ class Caller:
         for place in places:
             self.gdb.remove_breakpoint(place)
         return self.gdb.register("rip")
-
-
-# Machines that passed tests have left, by kernel.
-_left: Dict[str, Caller] = {}
-
-
-def close_left() -> None:
-    """Ends the machines that no test took over."""
-    while _left:
-        _left.popitem()[1].machine.close()
 
 
 # ---- one call, instruction by instruction ------------------------------------
@@ -741,8 +712,6 @@ class Walk:
 
 
 _walks: Dict[str, Walk] = {}
-# Kernels that hung once in this process: each further test would wait as long.
-_hung: Set[str] = set()
 
 
 def walk(lab: Lab) -> Walk:

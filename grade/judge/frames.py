@@ -2,7 +2,7 @@
 tests compare.
 
 A Stage is a machine with probe_frame in it, stopped where a test wants to look.
-A Call is what stands there inside one system call: the registers the user had,
+A SeenCall is what stands there inside one system call: the registers the user had,
 the words that the entry stub left at the top of the kernel stack, and what the
 accessors of frame.c say.
 """
@@ -12,17 +12,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-import time
-from typing import Any, Callable, Iterator, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence
 
-from elftools.dwarf.die import DIE
-
-from machine.gdb_remote import GdbError, GdbTimeout, MachineGone
+from machine.gdb_remote import MachineGone
+from machine.kernel import in_kernel_half
+from machine.processes import Table
+from machine.symbols import Structure, Symbols
 from .lab import Lab
 from .verdict import wrong
-from machine.symbols import Symbols
 
-STRUCT = "syscall_frame"
 # The sixteen words by the names that the contract gives their fields.
 WORDS = ("r9", "r8", "r10", "rdx", "rsi", "rdi", "r15", "r14", "r13", "r12",
          "rbx", "rbp", "r11", "rcx", "rax", "rsp")
@@ -32,63 +30,6 @@ PROBE_ORDER = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9
                "r10", "r11", "r12", "r13", "r14", "r15", "rflags")
 # How far below the top of a kernel stack a frame is looked for, in bytes.
 REACH = 384
-IF = 1 << 9
-# Of struct trap_frame (kernel/trap.h): fifteen registers, the vector and the
-# error code, then what the CPU pushed, RIP first.
-TRAP_FRAME_RIP = 17 * 8
-
-
-@dataclasses.dataclass(frozen=True)
-class Field:
-    """A member of struct syscall_frame, in bytes."""
-
-    offset: int
-    size: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Layout:
-    """struct syscall_frame as the compiler laid it out."""
-
-    size: int
-    fields: dict[str, Field]
-
-
-@functools.lru_cache(maxsize=None)
-def layout_of(kernel: Symbols) -> Optional[Layout]:
-    """The layout, or None if the struct is not defined. Fields of nameless
-    members (unions of two names for a word) count as the struct's own."""
-    for unit in kernel.elf.get_dwarf_info().iter_CUs():
-        for die in unit.get_top_DIE().iter_children():
-            if (die.tag == "DW_TAG_structure_type" and _name(die) == STRUCT
-                    and "DW_AT_byte_size" in die.attributes):
-                return Layout(die.attributes["DW_AT_byte_size"].value,
-                              dict(_members(die, 0)))
-    return None
-
-
-def _name(die: DIE) -> str:
-    name = die.attributes.get("DW_AT_name")
-    return name.value.decode() if name else ""
-
-
-def _members(die: DIE, base: int) -> Iterator[tuple[str, Field]]:
-    for child in die.iter_children():
-        if child.tag != "DW_TAG_member":
-            continue
-        place = child.attributes.get("DW_AT_data_member_location")
-        offset = base + (place.value if place else 0)
-        kind = child.get_DIE_from_attribute("DW_AT_type")
-        if _name(child):
-            yield _name(child), Field(offset, _size(kind))
-        else:
-            yield from _members(kind, offset)
-
-
-def _size(kind: DIE) -> int:
-    while "DW_AT_byte_size" not in kind.attributes:
-        kind = kind.get_DIE_from_attribute("DW_AT_type")
-    return int(kind.attributes["DW_AT_byte_size"].value)
 
 
 def variable_at(kernel: Symbols, address: int) -> str:
@@ -102,7 +43,7 @@ def variable_at(kernel: Symbols, address: int) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class Call:
+class SeenCall:
     """What stands where the machine was stopped, inside a system call.
 
     user     what each of the sixteen registers held at the SYSCALL.
@@ -113,15 +54,17 @@ class Call:
     words    what the frame that it points to says, by the struct's fields; none
              where no memory is.
     process  the pid.
+    stack_bytes  how much a kernel stack has.
     """
 
     user: dict[str, int]
     top: int
     stack: bytes
     pointer: int
-    layout: Optional[Layout]
+    layout: Optional[Structure]
     words: dict[str, int]
     process: int
+    stack_bytes: int
 
     @functools.cached_property
     def stored(self) -> dict[str, int]:
@@ -158,7 +101,7 @@ class Call:
                 found[name] = self.top - REACH + at
         return found
 
-    def meaning(self, value: int, earlier: Sequence[Call] = ()) -> str:
+    def meaning(self, value: int, earlier: Sequence[SeenCall] = ()) -> str:
         """What a value is that was found where it does not belong."""
         for name in WORDS:
             if value == self.user[name]:
@@ -170,11 +113,11 @@ class Call:
                         return f"what {name.upper()} held in an earlier call"
                     return (f"what {name.upper()} holds in the call of another "
                             f"process, {call.process}")
-        if self.top - 8192 <= value <= self.top:
+        if self.top - self.stack_bytes <= value <= self.top:
             return "an address on the kernel's stack"
         if value == 0:
             return "zero"
-        if value >> 63:
+        if in_kernel_half(value):
             return "an address of the kernel"
         return "nothing the user had in any register"
 
@@ -186,8 +129,8 @@ class Stage:
     def __init__(self, lab: Lab, *steps: str, **options: Any) -> None:
         self.lab = lab
         self.probe = lab.probe(PROBE)
-        self.layout = layout_of(lab.kernel)
-        self.calls: list[Call] = []
+        self.layout = lab.kernel.frame_struct
+        self.calls: list[SeenCall] = []
         self.started = False
         init = ",".join(f"/bin/{PROBE} {lab.random.getrandbits(48)} {line}"
                         for line in steps)
@@ -196,7 +139,7 @@ class Stage:
         options.setdefault("icount", "shift=0,sleep=off")
         self.machine = lab.machine(init, stopped=True, **options)
         self.gdb = self.machine.gdb()
-        self._per_cpu = lab.kernel.address("per_cpu")
+        self.table = Table(self.gdb, lab.kernel)
 
     # ---- running ------------------------------------------------------------
 
@@ -228,80 +171,60 @@ class Stage:
 
     def interrupt_of_idle(self) -> None:
         """Runs until the timer interrupts the idle process."""
-        idle = self.gdb.read_u64(
-            self._per_cpu + self.lab.kernel.offset_of("per_cpu_data", "idle"))
+        idle = self.table.idle_address()
         for place in ("yield", "trap_handler"):
-            self._run(self.lab.kernel.address(place), lambda: self.current == idle)
+            self._run(self.lab.kernel.address(place),
+                      lambda: self.table.current_address() == idle)
 
     def _interrupted_user(self) -> bool:
         """At trap_handler: was it ring 3 that was interrupted?"""
-        frame = self.gdb.register("rdi")
-        return not self.gdb.read_u64(frame + TRAP_FRAME_RIP) >> 63
+        return self.lab.kernel.trap_at(self.gdb, self.gdb.register("rdi")).from_ring_3
 
     def _run(self, address: int, there: Callable[[], bool]) -> None:
-        """Runs to an address until it is `there`, for a limited time in all."""
-        until = time.monotonic() + self.machine.patience
-        self.gdb.insert_breakpoint(address)
-        self.cont()
-        while self.gdb.register("rip") != address or not there():
-            if time.monotonic() > until:
-                raise GdbTimeout("the machine comes by, but never as waited for")
-            self.cont()
-        self.gdb.remove_breakpoint(address)
+        """Runs to an address until it is `there`."""
+        self.started = True
+        self.gdb.run_to({address: there})
 
     # ---- looking ------------------------------------------------------------
 
     @property
-    def current(self) -> int:
-        """The address of the current process's struct proc."""
-        offset = self.lab.kernel.offset_of("per_cpu_data", "current")
-        return self.gdb.read_u64(self._per_cpu + offset)
-
-    @property
     def process(self) -> int:
         """The current process's pid; the idle process's is 0."""
-        pid = self.lab.kernel.offset_of("proc", "pid")
-        return int.from_bytes(self.gdb.read(self.current + pid, 4), "little")
+        return self.table.current_pid()
 
     @property
     def slot(self) -> int:
         """The per-CPU slot in which the stub puts the user's RSP."""
-        return self.gdb.read_u64(self._per_cpu + 8)
+        return self.gdb.read_u64(self.lab.kernel.per_cpu("user_rsp"))
 
     def ask(self, accessor: str) -> int:
         """What an accessor of frame.c returns here."""
         try:
-            answer = self.lab.call(self.gdb, accessor)
-            if "panic: " not in self.machine.console:
-                return answer
-        except (GdbTimeout, MachineGone):
+            return self.lab.call(self.gdb, accessor)
+        except MachineGone:
             pass
         wrong(f"{accessor}() does not return: it faulted, as when it reads a field "
               "of a frame that is not there", where=self.lab.place(accessor),
               gdb=f"break {accessor}")
 
-    def look(self) -> Call:
+    def look(self) -> SeenCall:
         """The call that the current process is in."""
         user = self._user_registers()
-        top = self.gdb.read_u64(self._per_cpu)
+        top = self.table.kernel_rsp()
         pointer = self.ask("get_syscall_frame")
-        call = Call(user, top, self.gdb.read(top - REACH, REACH), pointer,
-                    self.layout, self._fields(pointer), self.process)
+        call = SeenCall(user, top, self.gdb.read(top - REACH, REACH), pointer,
+                    self.layout, self._fields(pointer), self.process,
+                        self.lab.kernel.stack_bytes)
         self.calls.append(call)
         return call
 
     def owner_of(self, address: int) -> Optional[int]:
         """The process on whose kernel stack an address lies: its pid."""
         kernel = self.lab.kernel
-        table, size = kernel.address("proc_table"), kernel.size_of("proc")
-        for at in range(table, table + kernel.object_size("proc_table"), size):
-            top = self.gdb.read_u64(at + kernel.offset_of("proc", "kstack"))
-            pid = self.gdb.read(at + kernel.offset_of("proc", "pid"), 4)
-            if top - 8192 <= address < top:
-                return int.from_bytes(pid, "little")
-        return None
+        return next((p.pid for p in self.table.all()
+                     if p.kstack - kernel.stack_bytes <= address < p.kstack), None)
 
-    def call_of(self, function: str, process: Optional[int] = None) -> Call:
+    def call_of(self, function: str, process: Optional[int] = None) -> SeenCall:
         """Runs to a call, at the kernel function that carries it out."""
         self.run_to(function, process)
         return self.look()
@@ -309,7 +232,7 @@ class Stage:
     def stored_here(self) -> set[str]:
         """The registers of the user that stand at the top of the kernel stack,
         where the machine may be anywhere in the stub."""
-        top = self.gdb.read_u64(self._per_cpu)
+        top = self.table.kernel_rsp()
         user, stack = self._user_registers(), self.gdb.read(top - REACH, REACH)
         words = {int.from_bytes(stack[at:at + 8], "little")
                  for at in range(0, REACH, 8)}
@@ -329,11 +252,8 @@ class Stage:
     def _fields(self, pointer: int) -> dict[str, int]:
         if self.layout is None or pointer == 0:
             return {}
-        try:
-            data = self.gdb.read(pointer, self.layout.size)
-        except (GdbTimeout, MachineGone):
-            raise
-        except GdbError:
+        data = self.gdb.peek(pointer, self.layout.size)
+        if data is None:
             return {}
         return {name: int.from_bytes(data[f.offset:f.offset + f.size], "little")
                 for name, f in self.layout.fields.items() if name in WORDS}

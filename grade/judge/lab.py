@@ -2,65 +2,69 @@
 
 A test says what is wrong by `wrong` and what it lacks by `lab.needs`. A machine
 that stopped or hung is looked at by itself when the test meets MachineGone,
-GdbTimeout or MachineError. Whatever else a test raises is the grader's own
-error, never a zero without a word.
+GdbTimeout or MachineError.
 """
 
 from __future__ import annotations
 
-import functools
 import random
 import re
 import shutil
 import tempfile
 import zlib
 from pathlib import Path
-from typing import Any, Mapping, NoReturn, Optional
+from typing import Any, Callable, Mapping, Optional
 
-from . import postmortem, probes
+from machine.finding import Finding
 from machine.gdb_remote import Gdb
-from machine.qemu import STATUS_FAULT, STATUS_PANIC, Machine, Result
+from machine.kernel import Kernel, in_kernel_half
+from machine.qemu import Machine
+from machine.result import STATUS_FAULT, STATUS_PANIC, Result
 from machine.symbols import Symbols
-from machine.x86 import KERNEL_CS, KERNEL_DS
-from .patience import HUNG_AGAIN_SHARE, LabMachine
-from .verdict import Verdict
+from machine.x86 import KERNEL_CS, KERNEL_DS, PAGE
+from . import postmortem, probes
+from .patience import LabMachine, hangs
+from .verdict import Ground, Verdict, verdict
 
 # How much of a console a result keeps, in characters.
 CONSOLE_LIMIT = 4000
-
-
-@functools.lru_cache(maxsize=None)
-def _probe_symbols(program: Path) -> Symbols:
-    return Symbols(program)
+# How far below what is in use a called function's stack begins, in bytes.
+BELOW = PAGE // 4
 
 
 class Lab:
     """What a test may ask: machines of the submission's kernel, its names, and
-    numbers that differ from run to run."""
+    numbers that differ from run to run.
 
-    def __init__(self, kernel: Path, symbols: Symbols, seed: int, name: str) -> None:
+    obstacle  what ended the test that the lab's others stand on: then there is
+              no machine for them.
+    """
+
+    def __init__(self, kernel: Path, symbols: Kernel, seed: int, name: str) -> None:
         self.kernel_path = kernel
         self.kernel = symbols
         self.seed = seed
         self.random = random.Random(seed ^ zlib.crc32(name.encode()))
         self.machines: list[LabMachine] = []
-        self.has_hung = False
+        self.obstacle: Optional[Finding] = None
         self._directory: Optional[Path] = None
+        self._at_end: list[Callable[[], None]] = []
 
     def machine(self, init: str, *, files: Optional[Mapping[str, bytes]] = None,
                 **options: Any) -> LabMachine:
         """Boots the submission's kernel with the grader's archive, and `files`
         ("bin/x": bytes) in it; other options as for Machine. It is closed after
         the test."""
+        if self.obstacle:
+            raise verdict(Ground.BLOCKED, "This test needs a kernel that does not stop "
+                          f"or hang before. {self.obstacle.cause}",
+                          where=self.obstacle.where, gdb=self.obstacle.gdb)
         probes.require(init, files or {})
         initrd = probes.base_archive()
         if files:
             initrd = probes.archive_with(files, self.directory)
-        options.setdefault("initrd", initrd)
-        options.setdefault("kernel", self.kernel_path)
-        machine = LabMachine(init, **options)
-        if self.has_hung:
-            machine.hung_share = HUNG_AGAIN_SHARE
+        machine = LabMachine(init, **{"initrd": initrd, "kernel": self.kernel_path,
+                                      **options})
         self.machines.append(machine)
         return machine
 
@@ -71,24 +75,31 @@ class Lab:
         result = machine.wait()
         if not may_fail and (result.status is None
                              or result.status in (STATUS_FAULT, STATUS_PANIC)):
-            self.stopped(machine)
+            raise self.verdict_of(machine)
         return result
 
-    def stopped(self, machine: Machine) -> NoReturn:
-        """Raises what became of a machine that ended, or hung, where the test
-        waited for something else."""
+    def verdict_of(self, machine: Machine) -> Verdict:
+        """What became of a machine that ended, or hung, where the test waited for
+        something else."""
         assert isinstance(machine, LabMachine)
-        raise Verdict(**postmortem.examine(machine, self.kernel).as_dict())
+        found = postmortem.examine(machine, self.kernel)
+        if found.ground in (Ground.HUNG, Ground.FLOOD):
+            hangs[self.kernel_path] += 1
+        return found
+
+    def at_end(self, close: Callable[[], None]) -> None:
+        """Something to be closed after the test, and after its machines."""
+        self._at_end.append(close)
 
     def needs(self, what: str, met: bool = False) -> None:
         """Says that the test could not do its work because of something that an
         earlier lab or test has to give, unless that is met."""
         if not met:
-            raise Verdict(f"This test needs {what}", "blocked")
+            raise verdict(Ground.BLOCKED, f"This test needs {what}")
 
     def probe(self, name: str) -> Symbols:
         """Names and addresses of a probe program."""
-        return _probe_symbols(probes.program(name))
+        return probes.symbols(name)
 
     def place(self, name: str) -> Optional[str]:
         """Where a kernel function begins, as `kernel/msr.c:14`."""
@@ -109,11 +120,11 @@ class Lab:
             r"r(ax|bx|cx|dx|si|di|bp|sp|ip|\d+)|eflags", name)]
         saved = {name: gdb.register(name) for name in names}
         selectors = {name: gdb.register(name) for name in ("ss", "cs")}
-        top = gdb.read_u64(self.kernel.address("per_cpu"))
+        top = gdb.read_u64(self.kernel.per_cpu("kernel_rsp"))
         back = self.kernel.address("machine_exit")
         ring_3 = selectors["cs"] & 3 == 3
-        on_kernel_stack = not ring_3 and saved["rsp"] >= 1 << 63
-        rsp = ((saved["rsp"] if on_kernel_stack else top) - 1024 & ~15) - 8
+        on_kernel_stack = not ring_3 and in_kernel_half(saved["rsp"])
+        rsp = ((saved["rsp"] if on_kernel_stack else top) - BELOW & ~15) - 8
         if ring_3:
             gdb.set_register("ss", KERNEL_DS)
             gdb.set_register("cs", KERNEL_CS)
@@ -134,7 +145,8 @@ class Lab:
                     gdb.step()
             finally:
                 gdb.remove_breakpoint(back)
-            raise Verdict(f"{function}() did not return when it was called",
+            raise verdict(Ground.WRONG,
+                          f"{function}() did not return when it was called",
                           where=self.place(function), gdb=f"break {function}")
         finally:
             if ring_3:
@@ -152,13 +164,18 @@ class Lab:
 
     @property
     def console(self) -> str:
-        """The end of what the test's last machine has printed."""
+        """What the test's last machine has printed: the end of it, but of a
+        machine that was stopped the beginning, which does not depend on when."""
         if not self.machines:
             return ""
-        return self.machines[-1].console[-CONSOLE_LIMIT:]
+        last = self.machines[-1]
+        return (last.console[:CONSOLE_LIMIT] if last.was_stopped
+                else last.console[-CONSOLE_LIMIT:])
 
     def close(self) -> None:
         for machine in self.machines:
             machine.close()
+        for close in self._at_end:
+            close()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)

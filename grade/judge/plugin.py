@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import time
 from pathlib import Path
 from typing import Any, Iterator, Mapping, NoReturn, Optional
 
@@ -14,18 +15,22 @@ import pytest
 
 import labs
 from machine import deadlines
-from machine.gdb_remote import GdbTimeout, MachineGone
-from machine.qemu import KERNEL, TREE, MachineError
-from machine.symbols import Symbols
-from .contract import CONTRACT
+from machine.finding import Finding
+from machine.gdb_remote import GdbTimeout
+from machine.kernel import Kernel
+from machine.qemu import KERNEL
+from . import raised, runner
 from .lab import Lab
-from .patience import HUNG_BEFORE
 from .titles import title
-from .verdict import Verdict
+from .verdict import Ground, Verdict, verdict
 
-# Seconds that each test took when grade.py last ran it.
-DURATIONS = TREE / "build/grade/durations.json"
 SEED_VARIABLE = "THRESHOLD_GRADE_SEED"
+# What ends a machine, so that nobody need see it end again.
+ENDINGS = {Ground.HUNG, Ground.FLOOD, Ground.RESET, Ground.PANIC, Ground.ENDED}
+
+# When the first test began, and what ended the machine in a foundation of a lab.
+_begun: Optional[float] = None
+_obstacles: dict[int, Finding] = {}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,8 +41,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
                     help="repeat a run that printed this seed")
     group.addoption("--grade-results", type=Path, metavar="FILE",
                     help="append one line of JSON for each test")
-    group.addoption("--grade-claims", type=Path, metavar="DIR",
-                    help="share the tests with others that are given DIR too")
+    group.addoption("--grade-jobs", type=int, metavar="N",
+                    help="run the tests in so many processes")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,65 +61,60 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Says which tests there are before the first one runs, so that one whose
     result never comes is missed."""
-    # One says so: of xdist's workers, or of those that grade.py has started.
     worker = getattr(session.config, "workerinput", {}).get("workerid", "gw0")
-    if worker == "gw0" and os.environ.get("GRADE_WORKER", "0") == "0":
+    if worker == "gw0":  # one of xdist's workers says so
         planned = [_identity(item) for item in session.items if _lab_of(item)]
         _append(session.config, {"plan": planned})
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Optional[bool]:
-    """With --grade-claims, runs the tests that no other process has begun, the
-    longest of the last run first."""
-    claims = session.config.getoption("--grade-claims")
-    if claims is None or session.config.option.collectonly or session.testsfailed:
+    jobs = session.config.getoption("--grade-jobs")
+    if jobs is None or session.config.option.collectonly or session.testsfailed:
         return None
-    try:
-        known = json.loads(DURATIONS.read_text())
-    except (OSError, ValueError):
-        known = {}
-    numbered = list(enumerate(session.items))
-    numbered.sort(key=lambda pair: -known.get(_identity(pair[1])["name"], 0.0))
-    for number, item in numbered:
-        try:
-            os.close(os.open(claims / f"claim-{number}",
-                             os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        except FileExistsError:
-            continue
-        # After each test all is torn down but what belongs to the session.
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=session)
+    runner.run(session, jobs)
     return True
 
 
 @pytest.fixture(scope="session")
-def _submission(request: pytest.FixtureRequest) -> tuple[Path, Symbols]:
+def _submission(request: pytest.FixtureRequest) -> tuple[Path, Kernel]:
     path = request.config.getoption("--kernel").resolve()
     if not path.exists():
         pytest.fail(f"{path} is missing: run make", pytrace=False)
-    return path, Symbols(path)
+    return path, Kernel(path)
 
 
 @pytest.fixture
-def lab(request: pytest.FixtureRequest, _submission: tuple[Path, Symbols]
+def lab(request: pytest.FixtureRequest, _submission: tuple[Path, Kernel]
         ) -> Iterator[Lab]:
     """The submission's kernel, for one test."""
-    path, symbols = _submission
-    made = Lab(path, symbols, int(os.environ[SEED_VARIABLE]), request.node.name)
-    claims = request.config.getoption("--grade-claims")
-    made.has_hung = (claims is not None
-                     and len(list(claims.glob("hung-*"))) >= HUNG_BEFORE)
+    _check_time()
+    path, kernel = _submission
+    made = Lab(path, kernel, int(os.environ[SEED_VARIABLE]), request.node.name)
+    number = _lab_of(request.node)
+    made.obstacle = next((_obstacles[before] for before in sorted(_obstacles)
+                          if before <= number), None)
     try:
         yield made
     finally:
         made.close()
 
 
+def _check_time() -> None:
+    """All tests together have a time, after which no other one begins."""
+    global _begun  # pylint: disable=global-statement
+    _begun = _begun or time.monotonic()
+    if time.monotonic() - _begun > deadlines.lab_tests():
+        raise verdict(Ground.HUNG, "This test was not begun: the kernel is so slow, or "
+                      "hung so often in other tests, that the time for all tests was "
+                      "over")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """No test of a lab lasts longer than deadlines.test()."""
     def late(*_: object) -> NoReturn:
-        raise GdbTimeout("the test did not come to its end")
+        raise GdbTimeout("the test did not end")
 
     if _lab_of(item):
         before = signal.signal(signal.SIGALRM, late)
@@ -138,61 +138,27 @@ def pytest_runtest_makereport(
         return
     if call.when == "teardown" and not report.failed:
         return
-    lab: Optional[Lab] = getattr(item, "funcargs", {}).get("lab")
-    verdict = _verdict(call, report, lab)
-    if verdict is not None:
-        report.longrepr = f"{verdict}\n\nhint      {_hint(item)}"
+    made: Optional[Lab] = getattr(item, "funcargs", {}).get("lab")
+    found = raised.verdict_of(call, report, made)
+    if found is not None:
+        report.longrepr = f"{found}\n\nhint      {_hint(item)}"
+        if runner.stands_under_others(item) and found.ground in ENDINGS:
+            _obstacles.setdefault(_lab_of(item), found.finding)
+    console = made.console if made and found else ""
+    _append(item.config, _record(item, found, report.duration, console))
+
+
+def _record(item: pytest.Item, found: Optional[Verdict], seconds: float, console: str
+            ) -> dict[str, Any]:
+    """A test's result."""
     record = _identity(item)
-    record.update(
-        outcome=verdict.outcome if verdict else "pass",
-        earned=0 if verdict else record["points"],
-        cause=verdict.cause if verdict else None,
-        expected=verdict.expected if verdict else None,
-        found=verdict.found if verdict else None,
-        where=verdict.where if verdict else None,
-        gdb=verdict.gdb if verdict else None,
-        seconds=round(report.duration, 3),
-        console=lab.console if lab and verdict else "",
-    )
-    _append(item.config, record)
-    claims = item.config.getoption("--grade-claims")
-    if claims is not None and record["outcome"] == "hung":
-        (claims / f"hung-{item.name}").touch()
-
-
-def _verdict(call: pytest.CallInfo[None], report: pytest.TestReport,
-             lab: Optional[Lab]) -> Optional[Verdict]:
-    """What a test raised, as a verdict; None if it passed."""
-    if report.passed:
-        return None
-    error = call.excinfo.value if call.excinfo else None
-    if isinstance(error, Verdict):
-        return error
-    if isinstance(error, (MachineGone, GdbTimeout, MachineError)) and lab \
-            and lab.machines:
-        try:
-            lab.stopped(lab.machines[-1])
-        except Verdict as verdict:
-            return verdict
-        except Exception as second:  # pylint: disable=broad-except
-            error = second
-    if isinstance(error, KeyError) and lab and error.args[0] in CONTRACT \
-            and error.args[0] not in lab.kernel:
-        return Verdict(f"The kernel has no function {error.args[0]}: it was renamed, "
-                       "removed or made static", where=CONTRACT[error.args[0]])
-    if report.skipped:
-        return Verdict(f"the test was skipped: {error}", "error")
-    if call.excinfo is None:
-        return Verdict("the test failed without saying why", "error")
-    return Verdict(f"{type(error).__name__}: {error} "
-                   f"({_origin(call.excinfo)}); "
-                   "this is the grader's own fault, not the submission's", "error")
-
-
-def _origin(info: pytest.ExceptionInfo[BaseException]) -> str:
-    """The grader's line that raised."""
-    entry = info.traceback[-1]
-    return f"{Path(str(entry.path)).name}:{entry.lineno + 1}"
+    finding = found.finding if found else None
+    for name in ("cause", "expected", "found", "where", "gdb"):
+        record[name] = getattr(finding, name, None)
+    record.update(outcome=found.outcome if found else "pass",
+                  earned=0 if found else record["points"],
+                  seconds=round(seconds, 3), console=console)
+    return record
 
 
 def _lab_of(item: pytest.Item) -> int:

@@ -20,6 +20,7 @@ from typing import Collection, Mapping, Optional, Sequence
 
 from machine import archive, deadlines, toolchain
 from machine.qemu import TREE
+from machine.symbols import Symbols
 
 SOURCES = TREE / "grade/probes"
 LIBRARY = TREE / "user/lib"
@@ -58,6 +59,12 @@ def program(name: str) -> Path:
         _make([*_linker(), str(_object(source)),
                *map(str, library)], target)
     return target
+
+
+@functools.lru_cache(maxsize=None)
+def symbols(name: str) -> Symbols:
+    """Names and addresses of a probe."""
+    return Symbols(program(name))
 
 
 @functools.lru_cache(maxsize=None)

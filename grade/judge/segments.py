@@ -1,7 +1,7 @@
 """Descriptors, the TSS and the machine's segment registers, as bytes and bits.
 
-A flaw is one field that is not what it has to be, with the sentence that says
-what the CPU makes of it. Bits are counted as the manuals do, from 0 at the
+A flaw is a finding about one field that is not what it has to be, with the
+sentence that says what the CPU makes of it. Bits are counted as the manuals do, from 0 at the
 right of the descriptor's eight bytes.
 Source: AMD APM vol. 2 sections 4.7, 4.8 and 12.2.5.
 """
@@ -13,19 +13,25 @@ import re
 import struct
 from typing import Iterator, Optional
 
-KERNEL_CS, KERNEL_DS, TSS, USER_DS, USER_CS = 0x08, 0x10, 0x18, 0x28, 0x30
+from machine.finding import Finding
+from machine.x86 import (
+    HAS_ERROR_CODE, KERNEL_CS, KERNEL_DS, TSS, USER_CS, USER_DS, vector_name)
+from .verdict import Ground
+
 ENTRIES = 7
+TABLE_SIZE = 8 * ENTRIES
 TSS_SIZE = 104
-IO_MAP_BASE = 102  # its offset in the TSS
+# Where the TSS has RSP0, IST1 and the offset of the I/O map.
+RSP0, IST1, IO_MAP_BASE = 4, 36, 102
+# The segments: whether each is code, and its ring.
+SEGMENTS = {KERNEL_CS: (True, 0), KERNEL_DS: (False, 0), USER_CS: (True, 3),
+            USER_DS: (False, 3)}
 
 
-@dataclasses.dataclass(frozen=True)
-class Flaw:
+def flaw(cause: str, expected: Optional[str] = None, found: Optional[str] = None
+         ) -> Finding:
     """One field that is wrong."""
-
-    cause: str
-    expected: str
-    found: str
+    return Finding(Ground.WRONG, cause, expected=expected, found=found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,106 +83,106 @@ ROLES = {
 }
 
 
-def segment_flaws(d: Descriptor, code: bool, ring: int) -> Iterator[Flaw]:
+def segment_flaws(d: Descriptor, code: bool, ring: int) -> Iterator[Finding]:
     """What is wrong with a code or data descriptor for a ring. The accessed
     bit, AVL, G and the limit are free: long mode does not look at them."""
     kind = "code" if code else "data"
     if d.value == 0:
-        yield Flaw(f"{d.name} is all zero: nobody has filled it in, and loading "
+        yield flaw(f"{d.name} is all zero: nobody has filled it in, and loading "
                    f"selector {d.selector:#x} is a #GP", "a descriptor", "0")
         return
     if not d.bit(44):
-        yield Flaw(f"{d.name} has S = 0 (bit 44): that makes it a system "
+        yield flaw(f"{d.name} has S = 0 (bit 44): that makes it a system "
                    f"descriptor, which no segment register takes", "S = 1", "S = 0")
         return
     if d.bit(43) != code:
-        yield Flaw(f"{d.name} is a {'data' if code else 'code'} segment (bit 43): "
+        yield flaw(f"{d.name} is a {'data' if code else 'code'} segment (bit 43): "
                    f"its type is {d.type:#x}", f"a {kind} segment",
                    f"type {d.type:#x}")
         return
     if not d.bit(47):
-        yield Flaw(f"{d.name} has P = 0 (bit 47): a segment that is not present "
+        yield flaw(f"{d.name} has P = 0 (bit 47): a segment that is not present "
                    "cannot be loaded", "P = 1", "P = 0")
     if d.dpl != ring:
         why = ("IRETQ to ring 3 with it is a #GP" if ring == 3
                else "it is not ring 0's, and ring 0 cannot load it as CS or SS")
-        yield Flaw(f"{d.name} has DPL {d.dpl} (bits 46:45): {why}",
+        yield flaw(f"{d.name} has DPL {d.dpl} (bits 46:45): {why}",
                    f"DPL {ring}", f"DPL {d.dpl}")
     if code:
         yield from _code_flaws(d)
     else:
         yield from _data_flaws(d)
     if d.base:
-        yield Flaw(f"{d.name} has the base {d.base:#x} (bits 63:56 and 39:16): "
+        yield flaw(f"{d.name} has the base {d.base:#x} (bits 63:56 and 39:16): "
                    "the limit's or another field's bits have slipped there",
                    "base 0", f"base {d.base:#x}")
 
 
-def _code_flaws(d: Descriptor) -> Iterator[Flaw]:
+def _code_flaws(d: Descriptor) -> Iterator[Finding]:
     if not d.bit(53):
-        yield Flaw(f"{d.name} has L = 0 (bit 53): the CPU would run it in "
+        yield flaw(f"{d.name} has L = 0 (bit 53): the CPU would run it in "
                    "compatibility mode and decode 64-bit code as 32-bit code",
                    "L = 1", "L = 0")
     if d.bit(42):
-        yield Flaw(f"{d.name} is conforming (C, bit 42): other rings could "
+        yield flaw(f"{d.name} is conforming (C, bit 42): other rings could "
                    "jump into it and keep their own privilege", "C = 0", "C = 1")
     if not d.bit(41):
-        yield Flaw(f"{d.name} is execute-only (R, bit 41, is 0)", "R = 1", "R = 0")
+        yield flaw(f"{d.name} is execute-only (R, bit 41, is 0)", "R = 1", "R = 0")
 
 
-def _data_flaws(d: Descriptor) -> Iterator[Flaw]:
+def _data_flaws(d: Descriptor) -> Iterator[Finding]:
     if not d.bit(41):
-        yield Flaw(f"{d.name} is read-only (W, bit 41, is 0): SS cannot be "
+        yield flaw(f"{d.name} is read-only (W, bit 41, is 0): SS cannot be "
                    "loaded with it", "W = 1", "W = 0")
     if d.bit(42):
-        yield Flaw(f"{d.name} grows downwards (E, bit 42)", "E = 0", "E = 1")
+        yield flaw(f"{d.name} grows downwards (E, bit 42)", "E = 0", "E = 1")
     if d.bit(53):
-        yield Flaw(f"{d.name} has L = 1 (bit 53), which belongs to code",
+        yield flaw(f"{d.name} has L = 1 (bit 53), which belongs to code",
                    "L = 0", "L = 1")
     if not d.bit(54):
-        yield Flaw(f"{d.name} has B = 0 (bit 54): a 16-bit stack segment outside "
+        yield flaw(f"{d.name} has B = 0 (bit 54): a 16-bit stack segment outside "
                    "long mode", "B = 1", "B = 0")
 
 
-def both_sizes_flaws(d: Descriptor) -> Iterator[Flaw]:
+def both_sizes_flaws(d: Descriptor) -> Iterator[Finding]:
     """L and D together, which this QEMU lets pass and a CPU does not."""
     if d.bit(44) and d.bit(53) and d.bit(54):
-        yield Flaw(f"{d.name} has L and D both set (bits 53 and 54): a real CPU "
+        yield flaw(f"{d.name} has L and D both set (bits 53 and 54): a real CPU "
                    "raises #GP when it is loaded, QEMU lets it pass",
                    "D = 0 where L = 1", "L = 1, D = 1")
 
 
-def tss_flaws(d: Descriptor) -> Iterator[Flaw]:
+def tss_flaws(d: Descriptor) -> Iterator[Finding]:
     """What is wrong with the lower half of the TSS descriptor, less its base."""
     if d.value == 0:
-        yield Flaw(f"{d.name} is all zero: nobody has filled it in, and LTR "
+        yield flaw(f"{d.name} is all zero: nobody has filled it in, and LTR "
                    f"{d.selector:#x} is a #GP", "a descriptor", "0")
         return
     if d.bit(44):
-        yield Flaw(f"{d.name} has S = 1 (bit 44): that makes it a code or data "
+        yield flaw(f"{d.name} has S = 1 (bit 44): that makes it a code or data "
                    "segment, and LTR a #GP", "S = 0", "S = 1")
     elif d.type & ~2 != 9:
-        yield Flaw(f"{d.name} has type {d.type:#x} (bits 43:40): that is no "
+        yield flaw(f"{d.name} has type {d.type:#x} (bits 43:40): that is no "
                    "available 64-bit TSS, and LTR is a #GP", "an available "
                    "64-bit TSS", f"type {d.type:#x}")
     if not d.bit(47):
-        yield Flaw(f"{d.name} has P = 0 (bit 47): LTR is a #NP", "P = 1", "P = 0")
+        yield flaw(f"{d.name} has P = 0 (bit 47): LTR is a #NP", "P = 1", "P = 0")
     if d.dpl != 0:
-        yield Flaw(f"{d.name} has DPL {d.dpl} (bits 46:45)", "DPL 0", f"DPL {d.dpl}")
+        yield flaw(f"{d.name} has DPL {d.dpl} (bits 46:45)", "DPL 0", f"DPL {d.dpl}")
     if d.limit != TSS_SIZE - 1:
         what = ("shorter than the TSS: where the CPU looks for RSP0 or an IST "
                 "stack past it, it raises #TS" if d.limit < TSS_SIZE - 1 else
-                "longer than the TSS: bytes behind it would be the I/O "
+                "longer than the TSS: bytes after it would be the I/O "
                 "permission map")
-        yield Flaw(f"{d.name} has the limit {d.limit:#x} (bits 51:48 and 15:0), "
+        yield flaw(f"{d.name} has the limit {d.limit:#x} (bits 51:48 and 15:0), "
                    f"{what}", "the TSS's size less one", f"{d.limit:#x}")
 
 
-def tss_base_flaws(lower: Descriptor, upper: int, tss: int) -> Iterator[Flaw]:
+def tss_base_flaws(lower: Descriptor, upper: int, tss: int) -> Iterator[Finding]:
     """What is wrong with the four pieces of the TSS's address."""
     base = lower.base | (upper & 0xFFFFFFFF) << 32
     if upper >> 32:
-        yield Flaw(f"Entry 0x20 (the TSS descriptor's upper half) has bits 63:32 "
+        yield flaw(f"Entry 0x20 (the TSS descriptor's upper half) has bits 63:32 "
                    f"set ({upper:#x}): only its lower half belongs to the base",
                    "bits 63:32 = 0", f"{upper:#x}")
     if base == tss:
@@ -196,11 +202,11 @@ def tss_base_flaws(lower: Descriptor, upper: int, tss: int) -> Iterator[Flaw]:
     else:
         cause = ("The TSS descriptor names another place than segments->tss, where "
                  "set_kernel_stack writes RSP0")
-    yield Flaw(cause, f"{tss:#x}", f"{base:#x}")
+    yield flaw(cause, f"{tss:#x}", f"{base:#x}")
 
 
 @dataclasses.dataclass(frozen=True)
-class Machine:
+class CpuSegments:
     """What `info registers` says of the segments."""
 
     gdt: tuple[int, int]  # base, limit
@@ -209,7 +215,7 @@ class Machine:
     selectors: dict[str, int]
 
     @staticmethod
-    def parse(text: str) -> Machine:
+    def parse(text: str) -> CpuSegments:
         def numbers(pattern: str) -> tuple[int, ...]:
             match = re.search(pattern, text, re.MULTILINE)
             assert match, pattern
@@ -217,7 +223,7 @@ class Machine:
         base_limit = r"= +([0-9a-f]+) ([0-9a-f]+)"
         gdt, idt = numbers("^GDT" + base_limit), numbers("^IDT" + base_limit)
         tr = numbers(r"^TR =(\w+) (\w+) (\w+)")
-        return Machine(
+        return CpuSegments(
             (gdt[0], gdt[1]), (idt[0], idt[1]), (tr[0], tr[1], tr[2]),
             {name: numbers(rf"^{name.upper()} =(\w+)")[0]
              for name in ("cs", "ss", "ds", "es", "fs", "gs")})
@@ -234,39 +240,12 @@ class Tss:
     @staticmethod
     def parse(data: bytes) -> Tss:
         return Tss(
-            struct.unpack_from("<Q", data, 4)[0],
-            struct.unpack_from("<7Q", data, 36),
+            struct.unpack_from("<Q", data, RSP0)[0],
+            struct.unpack_from("<7Q", data, IST1),
             struct.unpack_from("<H", data, IO_MAP_BASE)[0])
-
-
-def first_exception(log: str) -> Optional[tuple[int, int]]:
-    """Vector and error code of the exception that a triple fault began with,
-    from QEMU's `-d int` log: the last that no other led to."""
-    found = None
-    root = False
-    for line in log.splitlines():
-        match = re.match(r"check_exception old: (\S+) new (\S+)", line)
-        if match:
-            root = match[1] == "0xffffffff"
-        match = re.match(r"\s*\d+: v=(\w+) e=(\w+) i=0", line)
-        if match and root:
-            found = int(match[1], 16), int(match[2], 16)
-            root = False
-    return found
-
-
-def is_triple_fault(log: str) -> bool:
-    """Whether QEMU's `-d int` log ends with an exception that a double fault led
-    to. A machine that resets itself by a port ends without one."""
-    chain = re.findall(r"^check_exception old: (\S+) new", log, re.MULTILINE)
-    return bool(chain) and int(chain[-1], 16) == 8
-
-
-EXCEPTIONS = {0: "#DE", 1: "#DB", 3: "#BP", 6: "#UD", 8: "#DF", 10: "#TS",
-              11: "#NP", 12: "#SS", 13: "#GP", 14: "#PF"}
 
 
 def exception_text(vector: int, error: int) -> str:
     """`#GP(0x30)`."""
-    name = EXCEPTIONS.get(vector, f"vector {vector:#x}")
-    return f"{name}({error:#x})" if vector in (8, 10, 11, 12, 13, 14) else name
+    name = vector_name(vector)
+    return f"{name}({error:#x})" if vector in HAS_ERROR_CODE else name

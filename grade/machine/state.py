@@ -20,6 +20,7 @@ class State:
     cpl: int
     interrupts: bool  # IF
     halted: bool  # HLT
+    text: str = ""  # all that QEMU said
 
     @property
     def is_dead(self) -> bool:
@@ -42,5 +43,5 @@ def state_of(machine: Machine, stop: bool = False) -> Optional[State]:
         rsp = re.search(rf"{bits}SP=([0-9a-f]+)", text)
         if match and rsp:
             return State(int(match[1], 16), int(rsp[1], 16), int(match[3]),
-                         bool(int(match[2], 16) & IF), match[4] == "1")
+                         bool(int(match[2], 16) & IF), match[4] == "1", text)
     return None

@@ -25,7 +25,8 @@ from capstone import x86_const as x86
 from machine import deadlines
 from judge.entry import ARGUMENTS, GENERAL, HAS_ERROR_CODE, VECTOR_NAMES
 from machine.gdb_remote import GdbError, GdbTimeout, MachineGone
-from judge.processes import Process, Table
+from machine.kernel import Kernel
+from machine.processes import Process, Table
 from machine.code import Undecodable, whole
 from machine.qemu import STATUS_FAULT, TREE, Machine, Result, tail
 from machine.symbols import Symbols
@@ -550,7 +551,7 @@ class Recorder:
                  **options: Any) -> None:
         self.init, self.number, self.count, self.body = init, number, count, body
         self.limit, self.tree = limit, tree
-        self.kernel = Symbols(tree / "build/kernel.elf")
+        self.kernel = Kernel(tree / "build/kernel.elf", tree)
         self.options = {"kernel": tree / "build/kernel.elf",
                         "initrd": tree / "build/initrd.cpio", **options}
         self.names = {number: name.lower() for name, number in constants(

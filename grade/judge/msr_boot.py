@@ -1,4 +1,4 @@
-"""One boot, watched through init_syscall to a user's SYSCALLs.
+"""Lab 2's boot, watched through init_syscall to a user's SYSCALLs.
 
 init_syscall is stepped, so that every WRMSR is seen with its value and its
 line, even where the machine does not live to tell. A SYSCALL is followed to the
@@ -11,24 +11,19 @@ import dataclasses
 from typing import Optional
 
 from machine.gdb_remote import SIGTRAP, GdbTimeout, MachineGone
+from machine.kernel import TrapFrame
+from machine.x86 import (
+    EFER, EFER_SCE, FLAGS, FLAGS_BASE, GS_BASE, KERNEL_GS_BASE, LSTAR, MASK, SFMASK,
+    STAR, SYSRETQ, WRMSR)
 from .lab import Lab
-from .ring3 import DEAD, EXCEPTION, REACHED, STOPPED, Event, Watcher, end_of, line_in
+from .places import line_in
+from .watcher import DEAD, EXCEPTION, REACHED, STOPPED, Event, Watcher
 
 PROBE = "probe_msr"
+FILE = "kernel/msr.c"
+# Set by the user, one at a SYSCALL, in this order.
+TRIED = ("IF", "NT", "AC", "DF", "TF")
 
-EFER, STAR, LSTAR, SFMASK = 0xC0000080, 0xC0000081, 0xC0000082, 0xC0000084
-FS_BASE, GS_BASE, KERNEL_GS_BASE = 0xC0000100, 0xC0000101, 0xC0000102
-NAMES = {
-    EFER: "EFER", STAR: "STAR", LSTAR: "LSTAR", SFMASK: "SFMASK",
-    FS_BASE: "FS_BASE", GS_BASE: "GS_BASE", KERNEL_GS_BASE: "KERNEL_GS_BASE",
-    0xC0000083: "CSTAR",
-}
-SCE, LME, LMA, NXE = 1 << 0, 1 << 8, 1 << 10, 1 << 11
-
-FLAGS = {"IF": 1 << 9, "NT": 1 << 14, "AC": 1 << 18, "DF": 1 << 10, "TF": 1 << 8}
-
-WRMSR = b"\x0f\x30"
-SYSRETQ = b"\x48\x0f\x07"
 # Instructions of init_syscall that are stepped, before it is left alone.
 STEPS = 3000
 
@@ -43,30 +38,35 @@ class Write:
 
 
 @dataclasses.dataclass
-class Arrival:
-    """What came of one SYSCALL. Without `registers`, not what it should."""
+class SyscallTried:
+    """What came of one SYSCALL. Without `registers`, not what it should.
+
+    trap          of an exception, what it came upon.
+    kernel_rsp    the first word of the block that KERNEL_GS_BASE names.
+    kernel_stack  the top of the current process's.
+    """
 
     event: Event
     before: dict[str, int]
     registers: dict[str, int] = dataclasses.field(default_factory=dict)
-    trap: Optional[dict[str, int]] = None  # of an exception: its saved rsp, cs
-    kernel_rsp: Optional[int] = None  # the first word of the block
-    rsp0: int = 0
+    trap: Optional[TrapFrame] = None
+    kernel_rsp: Optional[int] = None
+    kernel_stack: int = 0
 
 
 @dataclasses.dataclass
-class Journey:
+class MsrBoot:
     """What was seen. What was not reached is None."""
 
     lab: Lab
     init: Event
     writes: list[Write]
     msr: dict[int, int]  # when init_syscall returned, or died
-    sysret: Optional[tuple[int, int]] = None  # CS and SS behind a SYSRET
+    sysret: Optional[tuple[int, int]] = None  # CS and SS after a SYSRET
     kernel_gs: Optional[int] = None  # GS_BASE in the kernel's C, later
     ring_3: Optional[Event] = None
     gs_in_ring_3: tuple[int, int] = (0, 0)  # GS_BASE, KERNEL_GS_BASE
-    calls: dict[str, Arrival] = dataclasses.field(default_factory=dict)
+    calls: dict[str, SyscallTried] = dataclasses.field(default_factory=dict)
 
     def last_write(self, msr: int) -> Optional[Write]:
         return next((w for w in reversed(self.writes) if w.msr == msr), None)
@@ -74,50 +74,52 @@ class Journey:
     def where(self, msr: int) -> Optional[str]:
         """The line of msr.c that wrote a register; else init_syscall's first."""
         write = self.last_write(msr)
-        line = line_in(self.lab, "kernel/msr.c", write.rip) if write else None
+        line = line_in(self.lab.kernel_path, FILE, write.rip) if write else None
         return line or self.lab.place("init_syscall")
 
 
-def watch(lab: Lab) -> Journey:
+def watch(lab: Lab) -> MsrBoot:
     """Boots once and writes everything down."""
     watcher = Watcher(lab, f"/bin/{PROBE}")
     gdb, kernel, probe = watcher.gdb, lab.kernel, lab.probe(PROBE)
     event = watcher.advance(kernel.address("init_syscall"), traps=False)
-    if event.kind != REACHED:
-        lab.needs("gdt_init to come to its end (lab 1)")
+    if not event.is_there:
+        if event.verdict is not None:
+            raise event.verdict
+        lab.needs("gdt_init to return (lab 1)")
     init, writes = _step_through(lab, watcher)
-    journey = Journey(lab, init, writes, {})
-    if init.kind != REACHED:
-        journey.msr = {write.msr: write.value for write in writes}
-        if init.kind == DEAD:
-            journey.msr[EFER] = gdb.register("efer")
-        return journey
-    journey.msr = {msr: lab.rdmsr(gdb, msr)
+    boot = MsrBoot(lab, init, writes, {})
+    if not init.is_there:
+        boot.msr = {write.msr: write.value for write in writes}
+        if init.kind is DEAD:
+            boot.msr[EFER] = gdb.register("efer")
+        return boot
+    boot.msr = {msr: lab.rdmsr(gdb, msr)
                    for msr in (EFER, STAR, LSTAR, SFMASK, GS_BASE, KERNEL_GS_BASE)}
-    if journey.msr[EFER] & SCE:
-        journey.sysret = _sysret(lab, watcher)
+    if boot.msr[EFER] & EFER_SCE:
+        boot.sysret = _sysret(lab, watcher)
 
-    if watcher.advance(kernel.address("idt_init"), traps=False).kind == REACHED:
-        journey.kernel_gs = gdb.register("gs_base")
-    journey.ring_3 = watcher.advance(probe.address("msr_spin"))
-    if journey.ring_3.kind != REACHED:
-        return journey
-    journey.gs_in_ring_3 = gdb.register("gs_base"), gdb.register("k_gs_base")
-    for name, flag in FLAGS.items():
-        arrival = _call(lab, watcher, journey.msr[LSTAR], flag)
-        journey.calls[name] = arrival
-        if not arrival.registers:
+    if watcher.advance(kernel.address("idt_init"), traps=False).is_there:
+        boot.kernel_gs = gdb.register("gs_base")
+    boot.ring_3 = watcher.advance(probe.address("msr_spin"))
+    if not boot.ring_3.is_there:
+        return boot
+    boot.gs_in_ring_3 = gdb.register("gs_base"), gdb.register("k_gs_base")
+    for name in TRIED:
+        tried = _call(lab, watcher, boot.msr[LSTAR], FLAGS[name])
+        boot.calls[name] = tried
+        if not tried.registers:
             break
-        gdb.set_register("ss", arrival.before["ss"])
-        gdb.set_register("cs", arrival.before["cs"])
+        gdb.set_register("ss", tried.before["ss"])
+        gdb.set_register("cs", tried.before["cs"])
         for register in ("rsp", "rcx", "r11", "eflags"):
-            gdb.set_register(register, arrival.before[register])
+            gdb.set_register(register, tried.before[register])
         gdb.set_register("rip", probe.address("msr_spin"))
-    return journey
+    return boot
 
 
 def _step_through(lab: Lab, watcher: Watcher) -> tuple[Event, list[Write]]:
-    """Steps init_syscall to its end."""
+    """Steps init_syscall until it returns."""
     gdb = watcher.gdb
     top = gdb.register("rsp")
     back = gdb.read_u64(top)
@@ -129,18 +131,18 @@ def _step_through(lab: Lab, watcher: Watcher) -> tuple[Event, list[Write]]:
             if rip == back and registers["rsp"] > top:
                 return Event(REACHED, rip), writes
             if gdb.read(rip, 2) == WRMSR:
-                value = registers["rdx"] << 32 & (1 << 64) - 1 \
+                value = registers["rdx"] << 32 & MASK \
                     | registers["rax"] & 0xFFFFFFFF
                 writes.append(Write(registers["rcx"] & 0xFFFFFFFF, value, rip))
             if gdb.step().signal != SIGTRAP:
                 return watcher.dead(), writes
     except (MachineGone, GdbTimeout) as error:
-        return Event(STOPPED, verdict=end_of(lab, watcher.machine, error)), writes
+        return Event(STOPPED, verdict=watcher.end(error)), writes
     return watcher.advance(back, traps=False), writes
 
 
 def _sysret(lab: Lab, watcher: Watcher) -> tuple[int, int]:
-    """CS and SS behind a SYSRET, which the machine executes for one step."""
+    """CS and SS after a SYSRET, which the machine executes for one step."""
     gdb = watcher.gdb
     place = lab.kernel.address("machine_exit")
     saved = gdb.registers()
@@ -160,20 +162,19 @@ def _sysret(lab: Lab, watcher: Watcher) -> tuple[int, int]:
             gdb.set_register(name, saved[name])
 
 
-def _call(lab: Lab, watcher: Watcher, lstar: int, flag: int) -> Arrival:
+def _call(lab: Lab, watcher: Watcher, lstar: int, flag: int) -> SyscallTried:
     """Follows one SYSCALL, with a flag set, to its first instruction."""
     gdb, probe = watcher.gdb, lab.probe(PROBE)
-    gdb.set_register("rax", 0x202 | flag)
+    gdb.set_register("rax", FLAGS_BASE | flag)
     gdb.set_register("rip", probe.address("msr_call"))
     before = gdb.registers()
     event = watcher.advance(lstar)
-    arrival = Arrival(event, before)
-    if event.kind == REACHED:
-        arrival.registers = gdb.registers()
-        word = watcher.memory(arrival.registers["k_gs_base"], 8)
-        arrival.kernel_rsp = int.from_bytes(word, "little") if word else None
-        arrival.rsp0 = watcher.state().kernel_stack
-    elif event.kind == EXCEPTION:
-        trap = watcher.trap()
-        arrival.trap = {"rsp": trap.rsp, "cs": trap.cs}
-    return arrival
+    tried = SyscallTried(event, before)
+    if event.is_there:
+        tried.registers = gdb.registers()
+        word = gdb.peek(tried.registers["k_gs_base"], 8)
+        tried.kernel_rsp = int.from_bytes(word, "little") if word else None
+        tried.kernel_stack = watcher.tables().kernel_stack
+    elif event.kind is EXCEPTION:
+        tried.trap = watcher.trap()
+    return tried
