@@ -92,11 +92,7 @@ class _Recorder:
     def __init__(self, lab: Lab) -> None:
         seed = random.Random(lab.seed).getrandbits(63)
         self.lab = lab
-        # By the clock: at each stop of the debugger a machine that counts
-        # instructions goes on to its next timer interrupt, and then the parent
-        # would never get to a call before the child runs.
-        self.run = ProbeRun(lab, f"/bin/fork_registers {seed}", append="hz=50",
-                            icount=None)
+        self.run = ProbeRun(lab, f"/bin/fork_registers {seed}")
         self.gdb, self.table = self.run.gdb, self.run.table
         self.story = Story(self.run.probe.elf["e_entry"])
         self.next = self.run.probe.address("registers_next")
@@ -107,6 +103,9 @@ class _Recorder:
         self.after = 0  # where fork returns to
         self.run.places.update(dict.fromkeys(
             (self.next, self.fork, self.switch, self.entry, self.inside)))
+        self.run.places[lab.kernel.address("yield")] = self._keeps_its_turn
+        self.by_choice = [lab.kernel.range(name)
+                          for name in ("sys_sched_yield", "proc_idle")]
 
     def record(self) -> Story:
         try:
@@ -143,6 +142,18 @@ class _Recorder:
                 self.story.refused = fact.signed
                 return False
         return True
+
+    def _keeps_its_turn(self) -> bool:
+        """At yield: the timer takes the CPU from nobody, so that who runs when is
+        the program's own choice, and the same every time. (At each stop a machine
+        that counts instructions goes on to its next timer interrupt: the parent
+        would never get to a call before the child runs.)"""
+        rsp = self.gdb.register("rsp")
+        back = self.gdb.read_u64(rsp)
+        if not any(back in function for function in self.by_choice):
+            self.gdb.set_register("rsp", rsp + 8)
+            self.gdb.set_register("rip", back)
+        return False
 
     def _call(self) -> None:
         caller = self.table.current()
