@@ -95,7 +95,7 @@ def test_the_child_arrives_in_ring_3(lab: Lab) -> None:
 def above_a_stack(lab: Lab, story: Story) -> Optional[Verdict]:
     """The verdict on a kernel that panicked where fork wrote its frame above the top
     of a kernel stack, on the guard page there."""
-    fault = story.panic_cr2
+    fault = story.last_cr2
     tops = {p.kstack for fork in story.forks for p in (*fork.others, *fork.made)}
     stride = lab.kernel.constants["KSTACK_STRIDE"]
     over = any(0 <= (fault - top) % stride < 2 * lab.kernel.frame_bytes for top in tops)

@@ -57,15 +57,15 @@ class SeenFork:
 @dataclasses.dataclass
 class Story:
     """The four forks of /bin/fork_registers, as far as they came. `blocked` is
-    what fork could not do without, and has not got; `panic_cr2` the address that a
-    page fault was about, where the kernel panicked for one."""
+    what fork could not do without, and has not got; `last_cr2` the address that a
+    page fault was about, when the machine ended."""
 
     entry: int
     blocked: Optional[str] = "a call of fork that reaches the kernel (labs 1 to 3)"
     forks: list[SeenFork] = dataclasses.field(default_factory=list)
     refused: Optional[int] = None
     verdict: Optional[Verdict] = None
-    panic_cr2: int = 0
+    last_cr2: int = 0
 
     def why_it_ended(self) -> str:
         if self.verdict:
@@ -115,7 +115,7 @@ class _Recorder:
             self.story.verdict = found
         except (MachineGone, OSError):
             self.story.verdict = self.lab.verdict_of(self.run.machine)
-        self.story.panic_cr2 = self.run.panic_cr2
+        self.story.last_cr2 = self.run.last_cr2
         return self.story
 
     def _stop(self, at: int) -> bool:

@@ -64,12 +64,12 @@ class ProbeRun:
         self.table = Table(self.gdb, lab.kernel)
         self._fact = self.probe.address("fact")
         self._idle = _idle_loop(lab.kernel)
-        self._panic = lab.kernel.address("panic")
-        # The address that the fault was about, where the kernel panicked for one.
-        self.panic_cr2 = 0
+        self._exit = lab.kernel.address("machine_exit")
+        # The address that the last page fault was about, when the machine ended.
+        self.last_cr2 = 0
         # Where the run stops, each with its condition.
         self.places: Places = {self._fact: None, self._idle: self._idles,
-                               self._panic: self._panics}
+                               self._exit: self._ends}
 
     # ---- from stop to stop --------------------------------------------------
 
@@ -99,9 +99,9 @@ class ProbeRun:
         self._check_sleepers()
         return False
 
-    def _panics(self) -> bool:
-        """The kernel panics, and goes on to tell why."""
-        self.panic_cr2 = self.gdb.register("cr2")
+    def _ends(self) -> bool:
+        """The kernel leaves QEMU."""
+        self.last_cr2 = self.gdb.register("cr2")
         return False
 
     def facts(self) -> Iterator[Fact]:
