@@ -50,11 +50,11 @@ USER_CFLAGS := $(CFLAGS) -O2 -Iuser/lib
 LDFLAGS := -m elf_x86_64 -nostdlib -static -z max-page-size=4096 \
 	-z noexecstack -z norelro --build-id=none --fatal-warnings
 
-KERNEL_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard kernel/*.c kernel/*.S)))
+KERNEL_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard kernel/*.[cS] kernel/files/*.c)))
 LIB_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard user/lib/*.c user/lib/*.S)))
 PROGRAMS := $(patsubst user/%.c,build/user/%,$(sort $(wildcard user/*.c)))
 INITRD := build/initrd$(if $(ADD),-add).cpio
-C_FILES = $(wildcard $(foreach d,kernel user user/lib grade/* grade/*/*,$d/*.[ch]))
+C_FILES = $(wildcard $(foreach d,kernel kernel/files user user/lib grade/* grade/*/*,$d/*.[ch]))
 export INITRD
 
 .PHONY: all qemu run gdb rewind trace check grade result handin challenge bench doctor format format-check clean help FORCE
@@ -205,7 +205,7 @@ $(INITRD): $(PROGRAMS) $(wildcard user/etc/*) $(if $(ADD),FORCE) Makefile
 		cpio --quiet -o -H newc -R 0:0 --reproducible > ../$(@F)
 
 build/compile_commands.json: $(KERNEL_OBJS) $(LIB_OBJS) $(PROGRAMS)
-	@(echo '['; cat build/kernel/*.json build/user/*.json build/user/lib/*.json | \
+	@(echo '['; cat build/kernel/*.json build/kernel/files/*.json build/user/*.json build/user/lib/*.json | \
 		sed '$$s/,$$//'; echo ']') > $@
 
--include $(wildcard build/kernel/*.d build/user/*.d build/user/lib/*.d)
+-include $(wildcard build/kernel/*.d build/kernel/files/*.d build/user/*.d build/user/lib/*.d)

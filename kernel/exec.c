@@ -8,7 +8,7 @@
 #include "exec.h"
 
 #include "errno.h"
-#include "file.h"
+#include "files/calls.h"
 #include "initrd.h"
 #include "per_cpu.h"
 #include "print.h"

@@ -6,7 +6,7 @@
 #include "console.h"
 #include "errno.h"
 #include "exec.h"
-#include "file.h"
+#include "files/calls.h"
 #include "idt.h"
 #include "initrd.h"
 #include "msr.h"

@@ -8,7 +8,7 @@
 
 #include "boot_info.h"
 #include "errno.h"
-#include "file.h"
+#include "files/calls.h"
 #include "per_cpu.h"
 #include "print.h"
 #include "string.h"

@@ -1,10 +1,10 @@
 /*
  * memory: mmap, munmap, mprotect, brk, in terms of vm's areas.
  */
-#include "memory.h"
+#include "mmap.h"
 
 #include "errno.h"
-#include "file.h"
+#include "files/calls.h"
 #include "proc.h"
 
 #define PROT_ALL      (PROT_READ | PROT_WRITE | PROT_EXEC)

@@ -1,7 +1,7 @@
 /*
  * pipe: a ring in a page of its own.
  */
-#include "pipe.h"
+#include "files/pipe.h"
 
 #include "errno.h"
 #include "proc.h"

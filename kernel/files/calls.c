@@ -2,12 +2,12 @@
  * file: open files. There are five kinds, told apart in the four functions
  * that differ: file_release, file_read, file_write and file_stat.
  */
-#include "file.h"
+#include "files/calls.h"
 
 #include "console.h"
 #include "errno.h"
 #include "initrd.h"
-#include "pipe.h"
+#include "files/pipe.h"
 #include "print.h"
 #include "proc.h"
 #include "string.h"
