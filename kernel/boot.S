@@ -8,6 +8,7 @@
  * Source: Xen's "x86/HVM direct boot ABI"; AMD APM vol. 2 section 14.6.1 for
  * the way into long mode.
  */
+#include "layout.h"
 #include "x86.h"
 
 #define PA(symbol) ((symbol) - KERNEL_BASE)

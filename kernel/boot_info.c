@@ -4,8 +4,9 @@
  */
 #include "boot_info.h"
 
-#include "print.h"
+#include "layout.h"
 #include "string.h"
+#include "panic.h"
 
 /* EAX is no sign of PVH (qboot leaves Multiboot's there); this is. */
 #define START_MAGIC 0x336ec578
@@ -30,11 +31,6 @@ struct memory_entry {
 extern const char kernel_end[];
 
 struct boot_info boot_info;
-
-static uint64_t page_up(uint64_t address)
-{
-	return (address + PAGE_SIZE - 1) & -(uint64_t)PAGE_SIZE;
-}
 
 /* Adds [start, end) less what is in use: the piece below a hole, the piece
  * above it. The holes lie in order of their addresses. */

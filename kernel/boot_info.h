@@ -5,6 +5,7 @@
 #ifndef BOOT_INFO_H
 #define BOOT_INFO_H
 
+#include "layout.h"
 #include "x86.h"
 
 #define MEMORY_RANGES 8
@@ -28,6 +29,11 @@ extern struct boot_info boot_info;
 static inline void *pa_to_va(uint64_t pa)
 {
 	return (void *)(DIRECT_MAP + pa);
+}
+
+static inline uint64_t va_to_pa(const void *va)
+{
+	return (uint64_t)va - DIRECT_MAP;
 }
 
 /* Reads struct hvm_start_info at this physical address into boot_info. Panics

@@ -8,13 +8,13 @@
 #include "exec.h"
 
 #include "errno.h"
-#include "files/calls.h"
-#include "initrd.h"
-#include "per_cpu.h"
-#include "print.h"
 #include "string.h"
+#include "per_cpu.h"
+#include "user_copy.h"
+#include "initrd.h"
+#include "files/archive.h"
+#include "files/path.h"
 
-#define STACK_SIZE        (8 * 1024 * 1024)
 #define SEGMENTS_MAX      32
 
 #define ELF_MAGIC         0x464c457f /* 7f 'E' 'L' 'F' */
@@ -92,9 +92,9 @@ static int add_segment(struct vm *vm, const struct initrd_file *file,
 		       const struct elf_segment *segment)
 {
 	uint64_t end = segment->va + segment->memory_size;
-	struct vm_area area = {
-		.start = segment->va & -(uint64_t)PAGE_SIZE,
-		.end = (end + PAGE_SIZE - 1) & -(uint64_t)PAGE_SIZE,
+	struct area area = {
+		.start = page_down(segment->va),
+		.end = page_up(end),
 		.prot = (segment->flags & ELF_R ? PROT_READ : 0) |
 			(segment->flags & ELF_W ? PROT_WRITE : 0) |
 			(segment->flags & ELF_X ? PROT_EXEC : 0),
@@ -113,21 +113,20 @@ static int add_segment(struct vm *vm, const struct initrd_file *file,
 	 * larger than the machine's memory. */
 	if (segment->va < PAGE_SIZE || segment->va >= USER_END ||
 	    segment->memory_size > page_total() * PAGE_SIZE ||
-	    area.end > USER_END - STACK_SIZE)
+	    area.end > USER_END - USER_STACK_SIZE)
 		return -ENOEXEC;
-	if (!vm_is_unused(vm, area.start, area.end))
+	if (!area_is_free(&vm->areas, area.start, area.end))
 		return -ENOEXEC;
 	if (area.end > vm->brk)
 		vm->brk_start = vm->brk = area.end;
-	return vm_add(vm, &area);
+	return area_add(&vm->areas, &area);
 }
 
-static bool is_code(const struct vm *vm, uint64_t va)
+static bool is_code(struct vm *vm, uint64_t va)
 {
-	for (int i = 0; i < vm->area_count; i++)
-		if (va >= vm->areas[i].start && va < vm->areas[i].end)
-			return vm->areas[i].prot & PROT_EXEC;
-	return false;
+	const struct area *area = area_find(&vm->areas, va);
+
+	return area && area->prot & PROT_EXEC;
 }
 
 static int load_segments(struct vm *vm, const struct initrd_file *file)
@@ -240,26 +239,29 @@ static void set_name(struct proc *p, const char *path)
 
 int exec_load(struct proc *p, const char *path, const struct exec_args *args)
 {
-	const struct initrd_file *file = initrd_find(path);
-	struct vm_area stack = {
-		.start = USER_END - STACK_SIZE,
+	const struct initrd_file *file;
+	struct node node;
+	struct area stack = {
+		.start = USER_END - USER_STACK_SIZE,
 		.end = USER_END,
 		.prot = PROT_READ | PROT_WRITE,
 	};
 	static struct vm vm; /* too large for a kernel stack */
 	uint64_t rsp = 0;
-	int error;
+	int error = path_look_up(path, &node);
 
-	if (!file)
-		return -ENOENT;
-	if ((file->mode & S_IFMT) != S_IFREG || !(file->mode & 0111))
+	if (error < 0)
+		return error;
+	file = node.archived;
+	if (node.ops != &archive_ops || (file->mode & S_IFMT) != S_IFREG ||
+	    !(file->mode & S_IXALL))
 		return -EACCES;
 	error = vm_create(&vm);
 	if (error < 0)
 		return error;
 	error = load_segments(&vm, file);
 	if (error == 0)
-		error = vm_add(&vm, &stack);
+		error = area_add(&vm.areas, &stack);
 	if (error == 0) {
 		rsp = build_stack(&vm, (const void *)file->data, args);
 		error = rsp ? 0 : -ENOMEM;
@@ -311,7 +313,7 @@ long sys_execve(uint64_t user_path, uint64_t argv, uint64_t envp)
 {
 	static struct exec_args args; /* nobody else runs until it is used */
 	char path[PATH_MAX];
-	int error = file_path(path, AT_FDCWD, user_path);
+	int error = path_from_user(path, AT_FDCWD, user_path);
 
 	if (error < 0)
 		return error;

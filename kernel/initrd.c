@@ -7,9 +7,9 @@
  */
 #include "initrd.h"
 
-#include "boot_info.h"
-#include "print.h"
 #include "string.h"
+#include "panic.h"
+#include "boot_info.h"
 
 #define MAX_FILES 256
 

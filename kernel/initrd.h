@@ -15,6 +15,8 @@
 #define S_IFDIR 0040000
 #define S_IFREG 0100000
 
+#define S_IXALL 0111 /* somebody may execute it */
+
 struct initrd_file {
 	const char *name; /* its path, without a slash in front */
 	const uint8_t *data;

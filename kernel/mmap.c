@@ -1,11 +1,11 @@
 /*
- * memory: mmap, munmap, mprotect, brk, in terms of vm's areas.
+ * mmap: mmap, munmap, mprotect, brk, in terms of vm's areas.
  */
 #include "mmap.h"
 
 #include "errno.h"
-#include "files/calls.h"
-#include "proc.h"
+#include "sched.h"
+#include "files/file.h"
 
 #define PROT_ALL      (PROT_READ | PROT_WRITE | PROT_EXEC)
 #define MAP_TYPE      0x0f
@@ -19,7 +19,7 @@ static uint64_t whole_pages(uint64_t address, uint64_t size)
 {
 	if (size == 0 || size > USER_END || address % PAGE_SIZE)
 		return 0;
-	size = (size + PAGE_SIZE - 1) & -(uint64_t)PAGE_SIZE;
+	size = page_up(size);
 	if (address < PAGE_SIZE || address > USER_END ||
 	    size > USER_END - address)
 		return 0;
@@ -30,20 +30,20 @@ long sys_mmap(uint64_t address, size_t size, int prot, int flags, int fd,
 	      uint64_t offset)
 {
 	struct vm *vm = &proc_current()->vm;
-	struct vm_area area = { .prot = prot & PROT_ALL };
+	struct area area = { .prot = prot & PROT_ALL };
 	int error;
 
 	if (offset % PAGE_SIZE)
 		return -EINVAL;
 	if (!(flags & MAP_ANONYMOUS))
-		return file_is_open(fd) ? -ENODEV : -EBADF;
+		return fd_file(fd) ? -ENODEV : -EBADF;
 	if ((flags & MAP_TYPE) != MAP_PRIVATE)
 		return -EINVAL;
 	if (size == 0)
 		return -EINVAL;
 	if (size > USER_END)
 		return -ENOMEM;
-	size = (size + PAGE_SIZE - 1) & -(uint64_t)PAGE_SIZE;
+	size = page_up(size);
 	if (flags & MAP_FIXED) {
 		if (!whole_pages(address, size))
 			return address % PAGE_SIZE ? -EINVAL : -ENOMEM;
@@ -52,16 +52,16 @@ long sys_mmap(uint64_t address, size_t size, int prot, int flags, int fd,
 			return error;
 	} else {
 		/* An address without MAP_FIXED is a wish. */
-		address &= -(uint64_t)PAGE_SIZE;
+		address = page_down(address);
 		if (!whole_pages(address, size) ||
-		    !vm_is_unused(vm, address, address + size))
-			address = vm_find_gap(vm, size);
+		    !area_is_free(&vm->areas, address, address + size))
+			address = area_gap(&vm->areas, size);
 		if (!address)
 			return -ENOMEM;
 	}
 	area.start = address;
 	area.end = address + size;
-	error = vm_add(vm, &area);
+	error = area_add(&vm->areas, &area);
 	return error < 0 ? error : (long)address;
 }
 
@@ -90,16 +90,16 @@ long sys_mprotect(uint64_t address, size_t size, int prot)
 long sys_brk(uint64_t address)
 {
 	struct vm *vm = &proc_current()->vm;
-	uint64_t old_end = (vm->brk + PAGE_SIZE - 1) & -(uint64_t)PAGE_SIZE;
-	uint64_t new_end = (address + PAGE_SIZE - 1) & -(uint64_t)PAGE_SIZE;
-	struct vm_area grown = { .start = old_end,
-				 .end = new_end,
-				 .prot = PROT_READ | PROT_WRITE };
+	uint64_t old_end = page_up(vm->brk);
+	uint64_t new_end = page_up(address);
+	struct area grown = { .start = old_end,
+			      .end = new_end,
+			      .prot = PROT_READ | PROT_WRITE };
 
 	if (address < vm->brk_start || address > USER_END)
 		return vm->brk;
-	if (new_end > old_end &&
-	    (!vm_is_unused(vm, old_end, new_end) || vm_add(vm, &grown) < 0))
+	if (new_end > old_end && (!area_is_free(&vm->areas, old_end, new_end) ||
+				  area_add(&vm->areas, &grown) < 0))
 		return vm->brk;
 	if (new_end < old_end && vm_remove(vm, new_end, old_end) < 0)
 		return vm->brk;

@@ -1,9 +1,10 @@
-/* memory: the calls by which a program arranges its own address space. Only
+/* mmap: the calls by which a program arranges its own address space. Only
  * anonymous, private memory: there is no file that could be mapped. */
-#ifndef MEMORY_H
-#define MEMORY_H
+#ifndef MMAP_H
+#define MMAP_H
 
-#include "x86.h"
+#include <stddef.h>
+#include <stdint.h>
 
 /* With Linux's arguments and results: man 2 of each. */
 long sys_mmap(uint64_t address, size_t size, int prot, int flags, int fd,

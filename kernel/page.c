@@ -7,8 +7,8 @@
  */
 #include "page.h"
 
-#include "print.h"
 #include "string.h"
+#include "panic.h"
 
 struct page {
 	uint32_t refs;

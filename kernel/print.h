@@ -1,18 +1,11 @@
 /*
- * print: the kernel's own voice, and its last words.
+ * print: the kernel's own voice.
  */
 #ifndef PRINT_H
 #define PRINT_H
 
 #include <stdarg.h>
-
-#include "x86.h"
-
-/* What leaves QEMU when the kernel cannot say what the first program said. */
-#define EXIT_MAX       124 /* the largest status that travels as it is */
-#define EXIT_TOO_LARGE 125 /* the program's status was larger than that */
-#define EXIT_KILLED    126 /* the program was killed */
-#define EXIT_PANIC     127 /* the kernel could not go on */
+#include <stddef.h>
 
 /* Formats into buffer (size bytes, always ended by a zero byte) and returns
  * the length written. Knows %d %u %x %ld %lu %lx %p %s %c %% with an optional
@@ -22,17 +15,6 @@ size_t ksnprintf(char *buffer, size_t size, const char *format, ...)
 
 /* As ksnprintf, to the console, at most 255 bytes at a time. */
 void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/* Prints the message and the calls that led to it, and leaves QEMU with
- * EXIT_PANIC. For what only a mistake in the kernel can cause. */
-void panic(const char *format, ...)
-	__attribute__((noreturn, format(printf, 1, 2)));
-
-/* Prints the chain of callers, from a frame pointer upwards. */
-void print_backtrace(uint64_t rip, uint64_t rbp);
-
-/* Ends QEMU through its isa-debug-exit device, whose exit status becomes
- * (value << 1) | 1. On a machine without one, stops the CPU. */
-void machine_exit(uint32_t value) __attribute__((noreturn));
+void vkprintf(const char *format, va_list args);
 
 #endif

@@ -1,32 +1,23 @@
 /*
- * proc: the table, taking turns, and the two ends of a process's life.
- *
- * The kernel runs with interrupts off, on one CPU: whatever happens between
- * two calls of schedule() happens at once, and needs no lock.
+ * proc: the two ends of a process's life.
  */
 #include "proc.h"
 
-#include "boot_info.h"
 #include "errno.h"
-#include "files/calls.h"
-#include "per_cpu.h"
-#include "print.h"
+#include "hooks.h"
 #include "string.h"
+#include "print.h"
+#include "panic.h"
+#include "page_table.h"
+#include "per_cpu.h"
+#include "files/file.h"
 
-struct proc proc_table[NPROC];
-
-static struct proc idle = { .name = "idle", .state = PROC_RUNNABLE };
-static struct proc *sleepers; /* linked by next */
 static int last_pid;
-static uint8_t clean_fpu[512] __attribute__((aligned(16)));
 
-void proc_init(void)
+/* The idle process leaves the FPU alone: its state is that of a fresh one. */
+static inline const uint8_t *clean_fpu(void)
 {
-	struct per_cpu_data *cpu = per_cpu_data_ptr();
-
-	cpu->current = cpu->idle = &idle;
-	asm volatile("fninit");
-	fxsave(clean_fpu);
+	return per_cpu_data_ptr()->idle->fpu;
 }
 
 struct proc *proc_alloc(int *error)
@@ -45,7 +36,7 @@ struct proc *proc_alloc(int *error)
 		p->state = PROC_NEW;
 		p->pid = ++last_pid;
 		p->parent = proc_current();
-		memcpy(p->fpu, clean_fpu, sizeof(p->fpu));
+		memcpy(p->fpu, clean_fpu(), sizeof(p->fpu));
 		return p;
 	}
 	*error = -EAGAIN;
@@ -65,119 +56,15 @@ void proc_inherit(struct proc *child)
 	fxsave(child->fpu);
 }
 
-void proc_set_start(struct proc *p, void (*rip)(void), uint64_t rsp)
-{
-	struct context *context = (struct context *)rsp - 1;
-
-	*context = (struct context){ .rip = (uint64_t)rip };
-	p->rsp = (uint64_t)context;
-}
-
-void proc_ready(struct proc *p)
-{
-	struct per_cpu_data *cpu = per_cpu_data_ptr();
-
-	p->state = PROC_RUNNABLE;
-	p->next = NULL;
-	if (cpu->first)
-		cpu->last->next = p;
-	else
-		cpu->first = p;
-	cpu->last = p;
-}
-
-/* What ring 3 sees beside memory and general registers changes hands here. */
-static void switch_user_state(struct proc *from, struct proc *to)
-{
-	if (from->vm.pml4) {
-		fxsave(from->fpu);
-		from->fs_base = rdmsr(MSR_FS_BASE);
-	}
-	if (to->vm.pml4) {
-		fxrstor(to->fpu);
-		wrmsr(MSR_FS_BASE, to->fs_base);
-		set_kernel_stack(to->kstack);
-		vm_activate(&to->vm);
-	}
-}
-
-/* Runs the next process in the queue, or idle. The caller has put the current
- * one where it belongs: into the queue, among the sleepers, or nowhere. */
-static void schedule(void)
-{
-	struct per_cpu_data *cpu = per_cpu_data_ptr();
-	struct proc *from = cpu->current, *to = cpu->first;
-
-	if (to)
-		cpu->first = to->next;
-	else
-		to = cpu->idle;
-	if (to == from)
-		return;
-	cpu->current = to;
-	switch_user_state(from, to);
-	switch_to(&from->rsp, to->rsp);
-}
-
-void yield(void)
-{
-	if (proc_current() != per_cpu_data_ptr()->idle)
-		proc_ready(proc_current());
-	schedule();
-}
-
-void sleep(const void *channel)
-{
-	struct proc *p = proc_current();
-
-	p->channel = channel;
-	p->state = PROC_SLEEPING;
-	p->next = sleepers;
-	sleepers = p;
-	schedule();
-}
-
-void wakeup(const void *channel)
-{
-	struct proc **link = &sleepers;
-
-	while (*link) {
-		struct proc *p = *link;
-
-		if (p->channel == channel) {
-			*link = p->next;
-			proc_ready(p);
-		} else {
-			link = &p->next;
-		}
-	}
-}
-
-void proc_idle(void)
-{
-	for (;;) {
-		yield();
-		sti_hlt_cli();
-	}
-}
-
-/* For the challenge of lab 1: calls itself until the stack is used up. */
-static uint64_t dig(uint64_t levels)
-{
-	volatile uint64_t words[8] = { levels };
-
-	return levels == 0 ? 0 : dig(levels - 1) + words[0];
-}
-
 void proc_enter_user(void)
 {
 	struct proc *p = proc_current();
 
-	if (boot_option("overflow", 0) == (uint64_t)p->pid)
-		dig(1 << 20);
+	if (overflow)
+		overflow();
 	gdt_check_user();
 	p->in_syscall = false;
-	fxrstor(clean_fpu);
+	fxrstor(clean_fpu());
 	wrmsr(MSR_FS_BASE, 0);
 	enter_user(p->entry, p->stack);
 }
@@ -207,9 +94,8 @@ void proc_exit(int status)
 	for (int fd = 0; fd < NFILE_PER_PROC; fd++)
 		if (p->files[fd])
 			file_release(p->files[fd]);
-	for (struct proc *child = proc_table; child < proc_table + NPROC;
-	     child++)
-		if (child->state != PROC_UNUSED && child->parent == p) {
+	for_each_proc(child)
+		if (child->parent == p) {
 			child->parent = init;
 			if (child->state == PROC_ZOMBIE)
 				wakeup(init);
@@ -240,9 +126,8 @@ long proc_wait(int pid, int *status, bool no_hang)
 	for (;;) {
 		bool has_child = false;
 
-		for (struct proc *child = proc_table;
-		     child < proc_table + NPROC; child++) {
-			if (child->state == PROC_UNUSED || child->parent != p)
+		for_each_proc(child) {
+			if (child->parent != p)
 				continue;
 			if (pid != -1 && child->pid != pid)
 				continue;

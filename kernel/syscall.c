@@ -4,25 +4,25 @@
  */
 #include "syscall.h"
 
-#include "boot_info.h"
 #include "errno.h"
-#include "exec.h"
-#include "files/calls.h"
-#include "fork.h"
-#include "frame.h"
-#include "mmap.h"
-#include "per_cpu.h"
-#include "print.h"
-#include "strace.h"
+#include "hooks.h"
 #include "string.h"
+#include "print.h"
+#include "boot_info.h"
+#include "per_cpu.h"
+#include "user_copy.h"
 #include "timer.h"
+#include "files/calls.h"
+#include "exec.h"
+#include "frame.h"
+#include "fork.h"
+#include "mmap.h"
 
 #define WNOHANG         1
 #define ARCH_SET_FS     0x1002
 #define ARCH_GET_FS     0x1003
 #define CLOCK_REALTIME  0
 #define CLOCK_MONOTONIC 1
-#define NANOSECONDS     1000000000
 
 struct timespec {
 	int64_t seconds, nanoseconds;
@@ -121,8 +121,8 @@ static long sys_sysinfo(uint64_t result)
 		.unit = 1,
 	};
 
-	for (int i = 0; i < NPROC; i++)
-		info.processes += proc_table[i].state != PROC_UNUSED;
+	for_each_proc(p)
+		info.processes++;
 	return copyout(result, &info, sizeof(info));
 }
 

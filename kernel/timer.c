@@ -1,70 +1,26 @@
 /*
- * timer: the 8254 PIT through a pair of 8259 PICs, as every PC has them. The
- * firmware may have left both in any state: SeaBIOS leaves the timer running
- * on vector 8, qboot leaves both pins of the local APIC masked.
- * Source: Intel 8254 and 8259A data sheets; Intel SDM vol. 3A section 11.5.1
- * (local vector table); Motorola MC146818 data sheet (the CMOS clock).
+ * timer: the 8254 PIT, and the CMOS clock for the date, as every PC has them.
+ * Source: Intel 8254 data sheet; Motorola MC146818 data sheet (the CMOS clock).
  */
 #include "timer.h"
 
+#include "panic.h"
 #include "boot_info.h"
-#include "print.h"
-#include "proc.h"
-#include "trap.h"
-
-#define PIC1               0x20
-#define PIC2               0xa0
-#define PIC_INIT           0x11 /* begin set-up, four words follow */
-#define PIC_8086           0x01
-#define PIC_EOI            0x20
-#define PIC_CASCADE        2
+#include "sched.h"
 
 #define PIT_CHANNEL0       0x40
 #define PIT_MODE           0x43
 #define PIT_RATE_GENERATOR 0x34 /* channel 0, both bytes, mode 2 */
 #define PIT_HZ             1193182
 
-#define APIC_BASE_ENABLED  (1 << 11)
-#define APIC_LINT0         0x350
-#define APIC_LINT1         0x360
-#define APIC_NMI           0x400
-#define APIC_EXTINT        0x700 /* what comes in is the PIC's, with its vector */
+#define HZ_DEFAULT         100
+#define HZ_MIN             19 /* the divisor has 16 bits */
+#define HZ_MAX             20000
 
 #define CMOS_INDEX         0x70
 #define CMOS_DATA          0x71
 
-#define NANOSECONDS        1000000000
-
 static uint64_t ticks, hz, boot_time; /* boot_time: seconds since 1970 */
-
-/* The local APIC's two pins: the PIC's interrupts, and the NMI. */
-static void local_apic_init(void)
-{
-	uint64_t base = rdmsr(MSR_APIC_BASE);
-	volatile uint32_t *apic = pa_to_va(base & PTE_ADDR);
-
-	if (!(base & APIC_BASE_ENABLED))
-		return;
-	apic[APIC_LINT0 / 4] = APIC_EXTINT;
-	apic[APIC_LINT1 / 4] = APIC_NMI;
-}
-
-static void pic_init(void)
-{
-	outb(PIC1, PIC_INIT);
-	outb(PIC2, PIC_INIT);
-	outb(PIC1 + 1, VECTOR_IRQ);
-	outb(PIC2 + 1, VECTOR_IRQ + 8);
-	outb(PIC1 + 1, 1 << PIC_CASCADE);
-	outb(PIC2 + 1, PIC_CASCADE);
-	outb(PIC1 + 1, PIC_8086);
-	outb(PIC2 + 1, PIC_8086);
-	outb(PIC1 + 1, ~(1 << IRQ_TIMER | 1 << IRQ_COM1));
-	outb(PIC2 + 1, 0xff);
-
-	if (cpuid(1).edx & 1 << 9)
-		local_apic_init();
-}
 
 /* A register of the CMOS clock, which counts in decimal digits. */
 static int cmos(uint8_t index)
@@ -93,24 +49,16 @@ void timer_init(void)
 {
 	uint64_t divisor;
 
-	hz = boot_option("hz", 100);
-	if (hz < 19 || hz > 20000)
+	hz = boot_option("hz", HZ_DEFAULT);
+	if (hz < HZ_MIN || hz > HZ_MAX)
 		panic("timer: hz=%lu on the command line: the timer goes from "
-		      "19 to 20000",
-		      hz);
+		      "%d to %d",
+		      hz, HZ_MIN, HZ_MAX);
 	boot_time = cmos_time();
-	pic_init();
 	divisor = PIT_HZ / hz;
 	outb(PIT_MODE, PIT_RATE_GENERATOR);
 	outb(PIT_CHANNEL0, divisor);
 	outb(PIT_CHANNEL0, divisor >> 8);
-}
-
-void timer_acknowledge(int irq)
-{
-	if (irq >= 8)
-		outb(PIC2, PIC_EOI);
-	outb(PIC1, PIC_EOI);
 }
 
 void timer_tick(void)

@@ -1,5 +1,5 @@
 /*
- * trap: what became of ring 3, or of the kernel.
+ * trap: the road of everything that enters the kernel but SYSCALL.
  *
  * An interrupt is served. A page fault of a user is repaired if it can be. Any
  * other fault of a user ends that process, with a line that says why; a fault
@@ -8,152 +8,13 @@
 #include "trap.h"
 
 #include "errno.h"
+#include "panic.h"
 #include "per_cpu.h"
-#include "print.h"
-#include "proc.h"
-#include "string.h"
+#include "pic.h"
 #include "timer.h"
 #include "tty.h"
-
-static const char *const vector_names[32] = {
-	"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM",
-	"#DF", "#9",  "#TS", "#NP", "#SS", "#GP", "#PF", "#15",
-	"#MF", "#AC", "#MC", "#XM", "#VE", "#CP", "#22", "#23",
-	"#24", "#25", "#26", "#27", "#HV", "#VC", "#SX", "#31",
-};
-
-static const char *vector_name(uint64_t vector)
-{
-	return vector < 32 ? vector_names[vector] : "interrupt";
-}
-
-/* As trap_entry.S has it: AMD APM vol. 2 section 8.4.1. */
-static bool has_error_code(uint64_t vector)
-{
-	return vector < 32 && 0x60227d00 >> vector & 1;
-}
-
-/* Instructions that only ring 0 may execute, by their first bytes. */
-static const struct {
-	uint8_t size, bytes[2];
-	const char *name;
-} privileged[] = {
-	{ 1, { 0xf4 }, "hlt" },
-	{ 1, { 0xfa }, "cli" },
-	{ 1, { 0xfb }, "sti" },
-	{ 1, { 0xe4 }, "in" },
-	{ 1, { 0xe5 }, "in" },
-	{ 1, { 0xec }, "in" },
-	{ 1, { 0xed }, "in" },
-	{ 1, { 0xe6 }, "out" },
-	{ 1, { 0xe7 }, "out" },
-	{ 1, { 0xee }, "out" },
-	{ 1, { 0xef }, "out" },
-	{ 2, { 0x0f, 0x00 }, "ltr or lldt" },
-	{ 2, { 0x0f, 0x01 }, "lgdt, lidt or the like" },
-	{ 2, { 0x0f, 0x07 }, "sysret" },
-	{ 2, { 0x0f, 0x20 }, "mov from cr" },
-	{ 2, { 0x0f, 0x22 }, "mov to cr" },
-	{ 2, { 0x0f, 0x30 }, "wrmsr" },
-	{ 2, { 0x0f, 0x32 }, "rdmsr" },
-};
-
-static const char *privileged_name(const uint8_t *bytes)
-{
-	for (size_t i = 0; i < sizeof(privileged) / sizeof(privileged[0]); i++)
-		if (memcmp(bytes, privileged[i].bytes, privileged[i].size) == 0)
-			return privileged[i].name;
-	return NULL;
-}
-
-static const char *page_fault_access(uint64_t error)
-{
-	return error & PF_FETCH   ? "fetch of an instruction from"
-	       : error & PF_WRITE ? "write to"
-				  : "read of";
-}
-
-static const char *page_fault_reason(uint64_t error, int vm_error, uint64_t va)
-{
-	if (vm_error == -ENOMEM)
-		return "allowed, but memory is full";
-	if (va >= USER_END)
-		return "the kernel's";
-	if (!(error & PF_USER))
-		return "not for an access with ring 0's rights";
-	if (vm_is_unused(&proc_current()->vm, va, va + 1))
-		return "not mapped";
-	return "mapped, but not for that";
-}
-
-static void explain_ud(const uint8_t *code)
-{
-	if (code[0] == 0x0f && code[1] == 0x05)
-		kprintf("syscall, but EFER.SCE is 0: nobody has turned it on "
-			"(lab 2)");
-	else
-		kprintf("no instruction of this CPU: %02x %02x", code[0],
-			code[1]);
-}
-
-static void explain_gp(uint64_t error, const uint8_t *code)
-{
-	const char *instruction = privileged_name(code);
-
-	if (instruction)
-		kprintf("%s is for ring 0 only", instruction);
-	else if (error & 2)
-		kprintf("an interrupt that ring 3 may not raise");
-	else if (error)
-		kprintf("selector 0x%lx is not for ring 3", error);
-	else
-		kprintf("an address that is not canonical, or a misaligned "
-			"operand");
-}
-
-static void explain_pf(uint64_t error, int vm_error)
-{
-	uint64_t va = read_cr2();
-
-	kprintf("%s 0x%lx, which is %s", page_fault_access(error), va,
-		page_fault_reason(error, vm_error, va));
-}
-
-/* Prints why this fault happened, for who wrote the program. */
-static void explain(const struct trap_frame *frame, int vm_error)
-{
-	uint8_t code[2] = { 0 };
-
-	copyin(code, frame->rip, sizeof(code));
-	if ((code[0] & 0xf0) == 0x40) /* a REX prefix */
-		copyin(code, frame->rip + 1, sizeof(code));
-	switch (frame->vector) {
-	case VECTOR_DE:
-		kprintf("division by zero, or a quotient that does not fit");
-		break;
-	case VECTOR_DB:
-		kprintf("a single step (RFLAGS.TF is set)");
-		break;
-	case VECTOR_BP:
-		kprintf("int3, a breakpoint");
-		break;
-	case VECTOR_UD:
-		explain_ud(code);
-		break;
-	case VECTOR_GP:
-		explain_gp(frame->error, code);
-		break;
-	case VECTOR_PF:
-		explain_pf(frame->error, vm_error);
-		break;
-	case VECTOR_MF:
-	case VECTOR_XM:
-		kprintf("a floating point error that the program unmasked");
-		break;
-	default:
-		kprintf("an exception");
-	}
-}
+#include "proc.h"
+#include "explain.h"
 
 static int signal_of(uint64_t vector)
 {
@@ -175,79 +36,14 @@ static int signal_of(uint64_t vector)
 
 static void kill_user(const struct trap_frame *frame, int vm_error)
 {
-	const struct proc *p = proc_current();
-
-	kprintf("%s[%d]: %s", p->name, p->pid, vector_name(frame->vector));
-	if (has_error_code(frame->vector))
-		kprintf("(0x%lx)", frame->error);
-	kprintf(" at 0x%lx: ", frame->rip);
-	explain(frame, vm_error);
-	kprintf("\n");
+	explain_user_fault(frame, vm_error);
 	proc_exit(STATUS_KILLED(
 		vm_error == -ENOMEM ? SIGKILL : signal_of(frame->vector)));
 }
 
-static void print_registers(const struct trap_frame *f)
-{
-	kprintf("rax %p  rbx %p  rcx %p\n", (void *)f->rax, (void *)f->rbx,
-		(void *)f->rcx);
-	kprintf("rdx %p  rsi %p  rdi %p\n", (void *)f->rdx, (void *)f->rsi,
-		(void *)f->rdi);
-	kprintf("rbp %p  rsp %p  r8  %p\n", (void *)f->rbp, (void *)f->rsp,
-		(void *)f->r8);
-	kprintf("r9  %p  r10 %p  r11 %p\n", (void *)f->r9, (void *)f->r10,
-		(void *)f->r11);
-	kprintf("r12 %p  r13 %p  r14 %p\n", (void *)f->r12, (void *)f->r13,
-		(void *)f->r14);
-	kprintf("r15 %p  rip %p  rflags %lx\n", (void *)f->r15, (void *)f->rip,
-		f->rflags);
-	kprintf("cs %lx  ss %lx  cr2 %p  cr3 %p\n", f->cs, f->ss,
-		(void *)read_cr2(), (void *)read_cr3());
-	kprintf("gs base %p  kernel gs base %p\n", (void *)rdmsr(MSR_GS_BASE),
-		(void *)rdmsr(MSR_KERNEL_GS_BASE));
-}
-
-/* What an error code says. */
-static void print_error(const struct trap_frame *frame)
-{
-	uint64_t error = frame->error, cr2 = read_cr2();
-
-	if (frame->vector == VECTOR_PF) {
-		kprintf("error code 0x%lx: %s 0x%lx, %s, in ring %d%s\n", error,
-			page_fault_access(error), cr2,
-			error & PF_PRESENT ? "mapped but not allowed"
-					   : "not mapped",
-			error & PF_USER ? 3 : 0,
-			error & PF_RESERVED ? ", a reserved bit set" : "");
-		if (cr2 >= KSTACK_BASE && cr2 < KSTACK_END &&
-		    (cr2 - KSTACK_BASE) % KSTACK_STRIDE < PAGE_SIZE)
-			kprintf("that is the guard page of a kernel stack: the "
-				"stack has overflowed\n");
-	} else if (error) {
-		kprintf("error code 0x%lx: selector 0x%lx in the %s%s\n", error,
-			error & 0xfff8,
-			error & 2   ? "IDT"
-			: error & 4 ? "LDT"
-				    : "GDT",
-			error & 1 ? ", from outside the program" : "");
-	}
-}
-
 static void kernel_fault(const struct trap_frame *frame)
 {
-	const uint8_t *code = (const uint8_t *)frame->rip;
-
-	kprintf("\npanic: %s in ring %lu at 0x%lx\n",
-		vector_name(frame->vector), frame->cs & 3, frame->rip);
-	if (frame->vector == VECTOR_DF)
-		kprintf("a double fault: an exception whose own frame could "
-			"not be pushed at RSP\n");
-	print_error(frame);
-	if (vm_walk(NULL, frame->rip) && code[0] == 0x0f && code[1] == 0x0b)
-		kprintf("the instruction is ud2: code that is not there yet, "
-			"or a place never to be reached\n");
-	print_registers(frame);
-	print_backtrace(frame->rip, frame->rbp);
+	explain_kernel_fault(frame);
 	machine_exit(EXIT_PANIC);
 }
 
@@ -255,7 +51,7 @@ static void interrupt(const struct trap_frame *frame)
 {
 	int irq = frame->vector - VECTOR_IRQ;
 
-	timer_acknowledge(irq);
+	pic_acknowledge(irq);
 	if (irq == IRQ_COM1)
 		tty_interrupt();
 	if (irq != IRQ_TIMER)
@@ -285,7 +81,7 @@ void trap_handler(struct trap_frame *frame)
 	bool from_user = frame->cs & 3;
 	int error = 0;
 
-	if (frame->vector >= VECTOR_IRQ && frame->vector < VECTOR_IRQ + 16) {
+	if (frame->vector >= VECTOR_IRQ && frame->vector < VECTOR_IRQ + IRQS) {
 		interrupt(frame);
 		return;
 	}

@@ -20,9 +20,16 @@
 #define VECTOR_MC  18
 #define VECTOR_XM  19
 #define VECTOR_IRQ 0x20 /* and the 15 after it: the interrupt controller's */
+#define VECTORS    256
+#define EXCEPTIONS 32 /* vectors that only the CPU itself has a use for */
 
-#define IRQ_TIMER  0
-#define IRQ_COM1   4
+/* Those after whose frame the CPU pushes an error code, as bits: 8, 10 to 14,
+ * 17, 21, 29 and 30. AMD APM vol. 2 section 8.2, table 8-1. */
+#define VECTORS_WITH_ERROR_CODE 0x60227d00
+
+#define IRQ_TIMER               0
+#define IRQ_COM1                4
+#define IRQS                    16
 
 /* Where trap_entry.S finds CS: 15 registers, vector, error code, RIP. */
 #define TRAP_FRAME_CS 144
@@ -43,7 +50,7 @@ _Static_assert(offsetof(struct trap_frame, cs) == TRAP_FRAME_CS,
 	       "trap_entry.S looks here for the ring that was interrupted");
 
 /* Where each of the 256 vectors arrives. */
-extern const uint64_t trap_entries[256];
+extern const uint64_t trap_entries[VECTORS];
 
 /* The C side of every trap, with interrupts off. Returns when the interrupted
  * code is to go on. */

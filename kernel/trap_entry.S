@@ -119,11 +119,9 @@ trap_any_gs:
 	addq $16, %rsp
 	iretq
 
-	/* One stub. Vectors 8, 10 to 14, 17, 21, 29 and 30 have an error code:
-	 * AMD APM vol. 2 section 8.2, table 8-1. */
-	.macro stub vector
+	.macro stub vector, has_error_code
 1:
-	.if !(\vector == 8 || (\vector >= 10 && \vector <= 14) || \vector == 17 || \vector == 21 || \vector == 29 || \vector == 30)
+	.if !\has_error_code
 	pushq $0
 	.endif
 	pushq $\vector
@@ -146,8 +144,12 @@ trap_entries:
 trap_stubs:
 	.altmacro
 	.set i, 0
-	.rept 256
-	stub %i
+	.rept EXCEPTIONS
+	stub %i, %((VECTORS_WITH_ERROR_CODE >> i) & 1)
+	.set i, i + 1
+	.endr
+	.rept VECTORS - EXCEPTIONS
+	stub %i, 0
 	.set i, i + 1
 	.endr
 

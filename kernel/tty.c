@@ -7,9 +7,10 @@
  */
 #include "tty.h"
 
-#include "console.h"
 #include "errno.h"
-#include "proc.h"
+#include "console.h"
+#include "user_copy.h"
+#include "sched.h"
 
 #define RING_SIZE    1024
 #define CTRL(letter) ((letter) - '@')

@@ -8,15 +8,6 @@
 #ifndef X86_H
 #define X86_H
 
-/* Where things lie. User space is the half below 2^47, less its last page. */
-#define KERNEL_BASE        0xffffffff80000000 /* the image: kernel.ld */
-#define DIRECT_MAP         0xffff800000000000 /* physical memory, 0 to 4 GB */
-#define KSTACK_BASE        0xffffc00000000000 /* kernel stacks: one stride each, */
-#define KSTACK_STRIDE      (3 * PAGE_SIZE) /* of which the lowest page is a guard */
-#define KSTACK_END         0xffffc00040000000 /* (1 GB) */
-#define USER_END           0x00007ffffffff000 /* first address no user may map */
-#define PAGE_SIZE          4096
-
 #define CR0_PE             (1 << 0)
 #define CR0_MP             (1 << 1)
 #define CR0_EM             (1 << 2)
@@ -53,6 +44,15 @@
 #define EFER_LME           (1 << 8)
 #define EFER_LMA           (1 << 10)
 #define EFER_NXE           (1 << 11)
+
+/* CPUID: leaves, and what their bits say is there. */
+#define CPUID_LARGEST  0
+#define CPUID_FEATURES 1
+#define CPUID_EDX_APIC (1 << 9)
+#define CPUID_EXTENDED 7
+#define CPUID_EBX_SMEP (1 << 7)
+#define CPUID_EBX_SMAP (1 << 20)
+#define CPUID_ECX_UMIP (1 << 2)
 
 /* A page table entry. Source: AMD APM vol. 2 section 5.4. */
 #define PTE_P    0x1                /* present */

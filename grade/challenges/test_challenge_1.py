@@ -1,6 +1,6 @@
 """Challenge of lab 1: say whose kernel stack has overflowed.
 
-What it takes from you: lab 1, and a change of kernel/trap.c. With overflow=N on
+What it takes from you: lab 1, and a change of kernel/explain.c. With overflow=N on
 the command line process N calls itself in the kernel until its stack is used up,
 and with your TSS that ends in a double fault on the stack of IST1:
 
@@ -55,7 +55,7 @@ def panic_of(challenge: Challenge, machine: LabMachine) -> str:
 
 def must_name(challenge: Challenge, console: str, pid: int, function: str) -> None:
     match = LINE.search(console)
-    where = challenge.place("kernel_fault") or "kernel/trap.c"
+    where = challenge.place("explain_kernel_fault") or "kernel/explain.c"
     if not match:
         wrong("The panic does not say that a kernel stack has overflowed: no line is "
               "like \"kernel stack overflow: name[1], at 0x…\"",
@@ -107,4 +107,4 @@ def test_another_double_fault_is_no_overflow(challenge: Challenge, rsp: int) -> 
     if match:
         wrong(f"RSP was {rsp:#x}, where no stack's guard page is, and the panic says "
               "that a stack has overflowed", expected="no such line", found=match[0],
-              where=challenge.place("kernel_fault"))
+              where=challenge.place("explain_kernel_fault"))

@@ -6,7 +6,7 @@ does not; it stores any address in LSTAR, where a CPU raises #GP for one that is
 not canonical; it runs code whose descriptor has both L and D.
 
 What it takes from you: labs 1 and 2, and a new file, kernel/audit.c, with the
-function that kernel/audit.h declares:
+function that kernel/hooks.h declares:
 
     void audit(void);
 
@@ -41,7 +41,7 @@ class Stopped:
     def __init__(self, challenge: Challenge) -> None:
         if "audit" not in challenge.kernel:
             wrong("There is no audit() in this kernel yet: to write kernel/audit.c is "
-                  "the challenge", where="kernel/audit.h")
+                  "the challenge", where="kernel/hooks.h")
         self.challenge, self.kernel = challenge, challenge.kernel
         self.machine: LabMachine = challenge.machine(
             f"/bin/{SPINS}", initrd=probes.base_archive(), gdb=True, stopped=True)

@@ -67,7 +67,7 @@ HOLES = {
                "\tif (*(uint64_t *)(p->kstack - FRAME_SIZE + FRAME_R11) & RFLAGS_DF)\n"
                '\t\tasm volatile("std");\n'),
     "tf": without("TF"), "nt": without("NT"), "ac": without("AC"),
-    "rip": Hole("the last page below 2^47 can be mapped", "kernel/x86.h",
+    "rip": Hole("the last page below 2^47 can be mapped", "kernel/layout.h",
                 "0x00007ffffffff000", "0x0000800000000000"),
 }
 

@@ -1,7 +1,7 @@
 """Challenge of lab 4: strace from the frame.
 
 What it takes from you: labs 3 and 4, and a new file, kernel/strace.c, with the
-function that kernel/strace.h declares:
+function that kernel/hooks.h declares:
 
     void strace(long result);
 
@@ -36,7 +36,7 @@ def start(challenge: Challenge, *steps: str, **options: object) -> LabMachine:
     """Boots with a process for each list of steps, of random registers."""
     if "strace" not in challenge.kernel:
         wrong("There is no strace() in this kernel yet: to write kernel/strace.c is the "
-              "challenge", where="kernel/strace.h")
+              "challenge", where="kernel/hooks.h")
     programs = ",".join(f"/bin/probe_frame {challenge.random.getrandbits(60)} {step}"
                         for step in steps)
     return challenge.machine(programs, initrd=probes.base_archive(), **options)

@@ -44,7 +44,7 @@ def test_it_builds_without_a_warning(book: str) -> None:
 
 def test_every_header_is_in_the_api() -> None:
     api = (TREE / "docs/api.md").read_text()
-    missing_ones = [path.name for path in sorted((TREE / "kernel").glob("*.h"))
+    missing_ones = [path.name for path in sorted((TREE / "kernel").rglob("*.h"))
                     if f"{{doxygenfile}} {path.name}\n" not in api]
     assert not missing_ones
 

@@ -71,7 +71,7 @@ def test_the_archive_is_the_same_wherever_it_is_made(build: object, copy: Path
 def test_editors_find_the_command_of_every_file(build: object, copy: Path) -> None:
     commands = json.loads((copy / "build/compile_commands.json").read_text())
     sources = {name for name in files_of_the_tree()
-               if re.fullmatch(r"(kernel|user|user/lib)/[^/]*\.[cS]", name)}
+               if re.fullmatch(r"(kernel|kernel/files|user|user/lib)/[^/]*\.[cS]", name)}
     assert {command["file"] for command in commands} == sources
     assert all(command["directory"] == str(copy) for command in commands)
 
@@ -136,3 +136,49 @@ def test_a_warning_is_an_error_where_werror_asks_for_it(
                           capture_output=True, text=True, timeout=deadlines.host())
     assert done.returncode != 0
     assert "-Werror" in done.stderr
+
+
+# ---- the kernel's order ------------------------------------------------------
+
+def rooms() -> list[str]:
+    """The first column of README's table of rooms: gdt, x86.h, files/path."""
+    table = (TREE / "README.md").read_text().partition("### The kernel's rooms")[2]
+    columns = re.findall(r"^\| ([^|]*`[^|]*)\|", table.partition("\n## ")[0], re.MULTILINE)
+    return [name for column in columns for name in re.findall(r"`([^`]+)`", column)]
+
+
+def place(file: str) -> int:
+    """Where a file of kernel/ stands in that table: gdt means gdt.c and gdt.h."""
+    names = rooms()
+    return names.index(file if file in names else file.rpartition(".")[0])
+
+
+def kernel_files() -> list[str]:
+    """But for main.c, which is the table of contents itself."""
+    return [name.removeprefix("kernel/") for name in files_of_the_tree()
+            if re.fullmatch(r"kernel/(files/)?\w+\.[chS]", name)
+            and name != "kernel/main.c"]
+
+
+def test_every_room_of_the_kernel_is_in_the_readme_once() -> None:
+    names = rooms()
+    assert len(set(names)) == len(names)
+    assert {place(file) for file in kernel_files()} == set(range(len(names)))
+
+
+@pytest.mark.parametrize("file", kernel_files())
+def test_a_room_includes_only_what_stands_before_it(file: str) -> None:
+    included = re.findall(r'^#include "(.*)"', (TREE / "kernel" / file).read_text(),
+                          re.MULTILINE)
+    assert [name for name in included if place(name) > place(file)] == []
+
+
+def test_main_calls_the_rooms_in_their_order() -> None:
+    body = (TREE / "kernel/main.c").read_text().partition("\nvoid main(")[2]
+    home = {function: file for file in kernel_files() if file.endswith(".h")
+            for function in re.findall(r"^\w[\w ]*\W(\w+)\([^;{]*;",
+                                       (TREE / "kernel" / file).read_text(), re.MULTILINE)}
+    called = [place(home[name]) for name in re.findall(r"^\t(\w+)\(", body, re.MULTILINE)
+              if name in home]
+    first_calls = list(dict.fromkeys(called))
+    assert len(first_calls) > 10 and first_calls == sorted(first_calls)

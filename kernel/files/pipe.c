@@ -4,11 +4,14 @@
 #include "files/pipe.h"
 
 #include "errno.h"
-#include "proc.h"
+#include "page.h"
+#include "user_copy.h"
+#include "sched.h"
+#include "initrd.h"
 
 struct pipe {
-	uint64_t read,
-		written; /* bytes so far; the difference is in the ring */
+	/* Bytes so far; the difference is in the ring. */
+	uint64_t read, written;
 	int readers, writers;
 	char ring[];
 };
@@ -20,7 +23,7 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-struct pipe *pipe_create(void)
+static struct pipe *pipe_create(void)
 {
 	uint64_t page = page_alloc();
 	struct pipe *pipe = pa_to_va(page);
@@ -31,26 +34,53 @@ struct pipe *pipe_create(void)
 	return pipe;
 }
 
-void pipe_close(struct pipe *pipe, bool writer)
+int pipe_open(struct file *ends[2], int flags)
 {
-	if (writer)
+	const struct node node = { .ops = &pipe_ops };
+	struct pipe *pipe;
+
+	ends[0] = file_alloc(&node, O_RDONLY | flags);
+	ends[1] = file_alloc(&node, O_WRONLY | flags);
+	pipe = ends[0] && ends[1] ? pipe_create() : NULL;
+	for (int i = 0; i < 2; i++) {
+		if (!ends[i])
+			continue;
+		ends[i]->node.pipe = pipe;
+		if (!pipe)
+			file_release(ends[i]);
+	}
+	if (pipe)
+		return 0;
+	return ends[0] && ends[1] ? -ENOMEM : -ENFILE;
+}
+
+/* The last end of all frees the pipe. */
+static void pipe_close(struct file *file)
+{
+	struct pipe *pipe = file->node.pipe;
+
+	if (!pipe)
+		return; /* pipe_open could not make one */
+	if (file->writable)
 		pipe->writers--;
 	else
 		pipe->readers--;
 	wakeup(pipe);
 	if (pipe->readers == 0 && pipe->writers == 0)
-		page_unref((uint64_t)pipe - DIRECT_MAP);
+		page_unref(va_to_pa(pipe));
 }
 
-long pipe_read(struct pipe *pipe, uint64_t user_buffer, size_t size,
-	       bool no_sleep)
+/* Takes what is there, up to size bytes; sleeps while it is empty and has a
+ * writer. */
+static long pipe_read(struct file *file, uint64_t buffer, size_t size)
 {
+	struct pipe *pipe = file->node.pipe;
 	uint64_t count = 0;
 
 	while (pipe->read == pipe->written) {
 		if (size == 0 || pipe->writers == 0)
 			return 0;
-		if (no_sleep)
+		if (file->no_sleep)
 			return -EAGAIN;
 		sleep(pipe);
 	}
@@ -60,7 +90,7 @@ long pipe_read(struct pipe *pipe, uint64_t user_buffer, size_t size,
 			size - count,
 			smaller(pipe->written - pipe->read, RING_SIZE - at));
 
-		if (copyout(user_buffer + count, pipe->ring + at, piece) < 0)
+		if (copyout(buffer + count, pipe->ring + at, piece) < 0)
 			return count ? (long)count : -EFAULT;
 		pipe->read += piece;
 		count += piece;
@@ -69,9 +99,10 @@ long pipe_read(struct pipe *pipe, uint64_t user_buffer, size_t size,
 	return count;
 }
 
-long pipe_write(struct pipe *pipe, uint64_t user_buffer, size_t size,
-		bool no_sleep)
+/* Puts in size bytes; sleeps while it is full. */
+static long pipe_write(struct file *file, uint64_t buffer, size_t size)
 {
+	struct pipe *pipe = file->node.pipe;
 	uint64_t count = 0;
 
 	while (count < size) {
@@ -83,12 +114,12 @@ long pipe_write(struct pipe *pipe, uint64_t user_buffer, size_t size,
 		if (pipe->readers == 0)
 			return count ? (long)count : -EPIPE;
 		if (room == 0) {
-			if (no_sleep)
+			if (file->no_sleep)
 				return count ? (long)count : -EAGAIN;
 			sleep(pipe);
 			continue;
 		}
-		if (copyin(pipe->ring + at, user_buffer + count, piece) < 0)
+		if (copyin(pipe->ring + at, buffer + count, piece) < 0)
 			return count ? (long)count : -EFAULT;
 		pipe->written += piece;
 		count += piece;
@@ -96,3 +127,16 @@ long pipe_write(struct pipe *pipe, uint64_t user_buffer, size_t size,
 	}
 	return count;
 }
+
+static void pipe_stat(const struct node *node, struct stat *stat)
+{
+	(void)node;
+	stat->mode = S_IFIFO | 0600;
+}
+
+const struct file_ops pipe_ops = {
+	.read = pipe_read,
+	.write = pipe_write,
+	.stat = pipe_stat,
+	.close = pipe_close,
+};

@@ -4,25 +4,12 @@
 #ifndef PIPE_H
 #define PIPE_H
 
-#include "x86.h"
+#include "files/file.h"
 
-struct pipe;
+extern const struct file_ops pipe_ops;
 
-/* Returns a pipe with one reader and one writer, or NULL without memory. */
-struct pipe *pipe_create(void);
-
-/* One reader (or writer) less. The last of all frees the pipe. */
-void pipe_close(struct pipe *pipe, bool writer);
-
-/* Takes what is there, up to size bytes; sleeps while it is empty and has a
- * writer. Returns the bytes, 0 at the end, -EFAULT, or -EAGAIN where it would
- * sleep and may not. */
-long pipe_read(struct pipe *pipe, uint64_t user_buffer, size_t size,
-	       bool no_sleep);
-
-/* Puts in size bytes; sleeps while it is full. Returns the bytes, -EPIPE when
- * there is no reader, -EFAULT or -EAGAIN. */
-long pipe_write(struct pipe *pipe, uint64_t user_buffer, size_t size,
-		bool no_sleep);
+/* Makes a pipe: ends[0] to read from it, ends[1] to write to it. O_NONBLOCK in
+ * flags is for both. Returns 0, -ENFILE, or -ENOMEM. */
+int pipe_open(struct file *ends[2], int flags);
 
 #endif

@@ -67,7 +67,8 @@ def promise_text(address: int, rights: int) -> str:
         return ""
     process = Process.current()
     vm = process.value["vm"]
-    for area in (vm["areas"][i] for i in range(int(vm["area_count"]))):
+    areas = vm["areas"]
+    for area in (areas["list"][i] for i in range(int(areas["count"]))):
         start, end, prot = (int(area[n]) for n in ("start", "end", "prot"))
         if not start <= address < end:
             continue

@@ -1,0 +1,62 @@
+/*
+ * ps: the list of processes, made when it is read.
+ */
+#include "files/ps.h"
+
+#include "errno.h"
+#include "print.h"
+#include "user_copy.h"
+#include "sched.h"
+#include "initrd.h"
+
+static int ps_open(int flags)
+{
+	return flags & O_ACCMODE ? -EACCES : 0;
+}
+
+/* The n-th line of /proc/ps in line; returns its length, 0 after the last. */
+static size_t ps_line(int n, char *line, size_t size)
+{
+	static const char *const states[] = {
+		[PROC_NEW] = "new",
+		[PROC_RUNNABLE] = "run",
+		[PROC_SLEEPING] = "sleep",
+		[PROC_ZOMBIE] = "zombie",
+	};
+
+	if (n == 0)
+		return ksnprintf(line, size, "  PID  PPID STATE  NAME\n");
+	for_each_proc(p)
+		if (--n == 0)
+			return ksnprintf(line, size, "%5d %5d %-6s %s\n",
+					 p->pid, p->parent->pid,
+					 states[p->state], p->name);
+	return 0;
+}
+
+/* One line at a time; the offset counts them. */
+static long ps_read(struct file *file, uint64_t buffer, size_t size)
+{
+	char line[64];
+	size_t length = ps_line(file->offset, line, sizeof(line));
+
+	if (length > size)
+		return -EINVAL;
+	if (copyout(buffer, line, length) < 0)
+		return -EFAULT;
+	file->offset++;
+	return length;
+}
+
+static void ps_stat(const struct node *node, struct stat *stat)
+{
+	(void)node;
+	stat->mode = S_IFREG | 0444;
+}
+
+const struct file_ops ps_ops = {
+	.open = ps_open,
+	.read = ps_read,
+	.stat = ps_stat,
+	.seekable = true,
+};

@@ -1,0 +1,69 @@
+/*
+ * terminal: reads lines from tty, writes to the console.
+ */
+#include "files/terminal.h"
+
+#include "errno.h"
+#include "console.h"
+#include "user_copy.h"
+#include "tty.h"
+#include "initrd.h"
+
+#define DEVICE_NUMBER 0x501 /* major 5, minor 1 */
+#define TCGETS        0x5401
+#define TIOCGWINSZ    0x5413
+
+static long terminal_read(struct file *file, uint64_t buffer, size_t size)
+{
+	(void)file;
+	return tty_read(buffer, size);
+}
+
+static long terminal_write(struct file *file, uint64_t buffer, size_t size)
+{
+	char piece[128];
+
+	(void)file;
+	for (size_t done = 0; done < size;) {
+		size_t n = size - done < sizeof(piece) ? size - done
+						       : sizeof(piece);
+
+		if (copyin(piece, buffer + done, n) < 0)
+			return done ? (long)done : -EFAULT;
+		console_write(piece, n);
+		done += n;
+	}
+	return size;
+}
+
+static void terminal_stat(const struct node *node, struct stat *stat)
+{
+	(void)node;
+	stat->mode = S_IFCHR | 0620;
+	stat->special_device = DEVICE_NUMBER;
+}
+
+static long terminal_ioctl(uint32_t request, uint64_t argument)
+{
+	/* Input: CR to NL; output: NL to CR NL; 115200 8N1; lines, echo. */
+	struct {
+		uint32_t input, output, control, local;
+		uint8_t line, characters[19];
+	} termios = { 0x100, 0x5, 0x1cb2, 0x3a, 0, { 0 } };
+	struct {
+		uint16_t rows, columns, width, height;
+	} window = { 24, 80, 0, 0 };
+
+	if (request == TCGETS)
+		return copyout(argument, &termios, sizeof(termios));
+	if (request == TIOCGWINSZ)
+		return copyout(argument, &window, sizeof(window));
+	return -ENOTTY;
+}
+
+const struct file_ops terminal_ops = {
+	.read = terminal_read,
+	.write = terminal_write,
+	.stat = terminal_stat,
+	.ioctl = terminal_ioctl,
+};

@@ -1,0 +1,96 @@
+/*
+ * first: init= on the command line, and its words.
+ */
+#include "first.h"
+
+#include "errno.h"
+#include "string.h"
+#include "panic.h"
+#include "boot_info.h"
+#include "files/terminal.h"
+#include "proc.h"
+#include "exec.h"
+
+#define FIRST_PROGRAM "/bin/init"
+
+static struct exec_args args;
+
+/* Takes the next word off *at into word: up to a blank, a comma or the end; in
+ * '…' both are ordinary. Returns its length, or -E2BIG. */
+static int next_word(const char **at, char *word, int size)
+{
+	int length = 0;
+	bool quoted = false;
+
+	for (; **at && (quoted || (**at != ' ' && **at != ',')); (*at)++) {
+		if (**at == '\'') {
+			quoted = !quoted;
+			continue;
+		}
+		if (length == size - 1)
+			return -E2BIG;
+		word[length++] = **at;
+	}
+	word[length] = 0;
+	return length;
+}
+
+/* Starts the program at *at, "/bin/name arguments", up to a comma. */
+static void start_program(const char **at)
+{
+	const struct node console = { .ops = &terminal_ops };
+	char path[PATH_MAX], word[PATH_MAX];
+	struct proc *p;
+	int error = 0;
+
+	memset(&args, 0, sizeof(args));
+	path[0] = 0;
+	while (**at && **at != ',' && error >= 0) {
+		if (**at == ' ') {
+			(*at)++;
+			continue;
+		}
+		error = next_word(at, word, sizeof(word));
+		if (error >= 0 && args.argc == 0)
+			strlcpy(path, word, sizeof(path));
+		if (error >= 0)
+			error = exec_add(&args, word, false);
+	}
+	if (error >= 0 && args.argc == 0)
+		panic("first: init= names no program");
+	if (error >= 0)
+		error = exec_add(&args, "PATH=/bin", true);
+	if (error >= 0)
+		error = exec_add(&args, "HOME=/", true);
+	if (error < 0)
+		panic("first: the arguments in init= are too long");
+
+	p = proc_alloc(&error);
+	if (p)
+		error = exec_load(p, path[0] == '/' ? path + 1 : path, &args);
+	if (!p || error < 0)
+		panic("first: cannot start %s: %s (error %d)", path,
+		      error == -ENOENT ? "there is no such file in the archive"
+		      : error == -EACCES  ? "it is not an executable file"
+		      : error == -ENOEXEC ? "it is not a static x86-64 program"
+		      : error == -ENOMEM  ? "memory is full"
+					  : "too many programs",
+		      error);
+	for (int fd = 0; fd < 3; fd++)
+		p->files[fd] = file_alloc(&console, O_RDWR);
+	proc_set_start(p, proc_enter_user, p->kstack);
+	proc_ready(p);
+}
+
+void first_start(void)
+{
+	const char *programs = boot_option_init();
+
+	if (!programs)
+		programs = FIRST_PROGRAM;
+	start_program(&programs);
+	while (*programs == ',') {
+		programs++;
+		start_program(&programs);
+	}
+}
