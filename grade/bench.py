@@ -17,7 +17,7 @@ import time
 from typing import Optional
 
 from machine.qemu import KERNEL, TREE, Machine, MachineError
-from machine.symbols import Symbols
+from machine.kernel import Kernel
 
 ICOUNT = "shift=0,sleep=off"
 BOOTS = 21
@@ -52,7 +52,7 @@ def count_instructions() -> dict[str, int]:
 
 def count_stub() -> int:
     """The instructions of syscall_entry that one call runs, by stepping."""
-    kernel = Symbols(KERNEL)
+    kernel = Kernel(KERNEL)
     stub = kernel.range("syscall_entry")
     with Machine("/bin/hello", stopped=True) as machine:
         gdb = machine.gdb()

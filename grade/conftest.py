@@ -13,7 +13,7 @@ import pytest
 from machine import environment
 from machine.programs import compile_static
 from machine.qemu import INITRD, KERNEL, TREE
-from machine.symbols import Symbols
+from machine.kernel import Kernel
 
 pytest_plugins = ["judge.plugin"]
 
@@ -75,9 +75,9 @@ def _marked_processes() -> Iterator[tuple[int, str]]:
 
 
 @pytest.fixture(scope="session")
-def kernel() -> Symbols:
+def kernel() -> Kernel:
     """Names and addresses of the kernel."""
-    return Symbols(KERNEL)
+    return Kernel(KERNEL)
 
 
 @pytest.fixture(params=["qboot", "seabios"])

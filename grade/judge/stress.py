@@ -12,7 +12,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Iterator, Optional, Union
 
-from .entry import KSTACK_BYTES, Caller
+from machine.x86 import DOUBLE_FAULT, FIRST_IRQ
+from machine.kernel import in_kernel_half
+from .entry import Caller
 
 if TYPE_CHECKING:
     from .lab import Lab
@@ -23,10 +25,6 @@ if TYPE_CHECKING:
 ICOUNT = "shift=3,sleep=on"
 # Interrupts in a second of that time: one in about 6250 instructions.
 FAST_TIMER = "hz=20000"
-
-KERNEL_HALF = 1 << 63
-VECTOR_DF = 8
-VECTOR_IRQ = 0x20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,10 +64,7 @@ class Program:
 
     def run_to(self, place: int) -> int:
         """Runs until this instruction is next, and not where it is now."""
-        if self.gdb.register("rip") == place:
-            self.gdb.step()
-        self.gdb.run_to(place)
-        return place
+        return self.gdb.run_to(place)
 
 
 def interrupts(caller: Union[Caller, Program], count: int) -> Iterator[Interrupt]:
@@ -105,20 +100,20 @@ def fault_of(caller: Union[Caller, Program], seen: Interrupt) -> Optional[str]:
         if seen.gs_base != caller.per_cpu:
             return (f"trap_handler runs with GS base {seen.gs_base:#x} after an "
                     "interrupt of ring 3: the interrupt's entry did not swapgs")
-        if seen.vector >= VECTOR_IRQ and not (
-                seen.kernel_rsp - KSTACK_BYTES <= seen.frame < seen.kernel_rsp):
+        if seen.vector >= FIRST_IRQ and not caller.kernel.on_stack(
+                seen.frame, seen.kernel_rsp):
             return (f"an interrupt of ring 3 pushed its frame at {seen.frame:#x}, which "
                     "is not in the current process's kernel stack: TSS.rsp0 is "
                     "another one's")
         return None
-    if seen.vector == VECTOR_DF:
+    if seen.vector == DOUBLE_FAULT:
         return (f"an interrupt in ring 0 at {place} found no stack to push its "
                 f"frame on: RSP was {seen.rsp:#x}")
     if seen.gs_base != caller.per_cpu:
         return (f"an interrupt in ring 0 at {place} found GS base "
                 f"{seen.gs_base:#x}, which is the user's")
-    on_own = seen.kernel_rsp - KSTACK_BYTES <= seen.rsp <= seen.kernel_rsp
-    on_idle = seen.idle and seen.rsp >= KERNEL_HALF
+    on_own = caller.kernel.on_stack(seen.rsp, seen.kernel_rsp)
+    on_idle = seen.idle and in_kernel_half(seen.rsp)
     if not (on_own or on_idle):
         return (f"an interrupt in ring 0 at {place} came in on RSP {seen.rsp:#x}, "
                 "which is not in the current process's kernel stack")

@@ -61,10 +61,10 @@ def signed(value: int) -> int:
 # ---- RFLAGS ------------------------------------------------------------------
 
 CF, PF, AF, ZF, SF = 1 << 0, 1 << 2, 1 << 4, 1 << 6, 1 << 7
-TF, IF, DF, OF, NT, AC, ID = (
-    1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 14, 1 << 18, 1 << 21)
+TF, IF, DF, OF, IOPL, NT, AC, ID = (
+    1 << 8, 1 << 9, 1 << 10, 1 << 11, 3 << 12, 1 << 14, 1 << 18, 1 << 21)
 FLAGS = {"CF": CF, "PF": PF, "AF": AF, "ZF": ZF, "SF": SF, "TF": TF, "IF": IF,
-         "DF": DF, "OF": OF, "NT": NT, "AC": AC, "ID": ID}
+         "DF": DF, "OF": OF, "IOPL": IOPL, "NT": NT, "AC": AC, "ID": ID}
 # The resume flag. A CPU sets it in what a fault pushes, never in what an interrupt
 # between two instructions pushes, and clears it after the instruction that it
 # concerns (APM volume 2, 3.1.6; SDM volume 3, "Instruction-Breakpoint Exception
@@ -98,8 +98,8 @@ NAMES_SELECTOR = {10, 11, 12, 13}
 
 
 def vector_name(vector: int) -> str:
-    """`#GP`, or `vector 32` where there is no name."""
-    return VECTORS[vector] if vector < len(VECTORS) else f"vector {vector}"
+    """`#GP`, or `vector 0x20` where there is no name."""
+    return VECTORS[vector] if vector < len(VECTORS) else f"vector {vector:#x}"
 
 
 # ---- model-specific registers --------------------------------------------------

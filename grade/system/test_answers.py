@@ -20,6 +20,7 @@ from machine import deadlines
 from intake.answers import QUESTIONS, AnswersError
 from replay.gdb_session import debug
 from machine.qemu import KERNEL, TREE
+from machine.kernel import Kernel
 from machine.symbols import Symbols
 
 STUDENT = "ab12cde"
@@ -115,7 +116,7 @@ def test_two_students_have_two_answers() -> None:
 
 
 def test_headers_and_debug_information_agree_with_the_answers() -> None:
-    kernel = Symbols(KERNEL)
+    kernel = Kernel(KERNEL)
     assert right("q3.2") == kernel_offset(kernel, "rcx")
     assert right("q4.1") == kernel_offset(kernel, "r10")
 

@@ -9,11 +9,13 @@ from typing import Iterator
 import pytest
 
 from machine.gdb_remote import Gdb
+from machine.kernel import Kernel
 from machine.page_tables import Mapping, mappings
 from machine.qemu import TREE, Machine
 from machine.symbols import Symbols
+from machine.x86 import (
+    EFER, GENERAL, KERNEL_GS_BASE, KERNEL_HALF, LSTAR, SFMASK, STAR)
 
-KERNEL_HALF = 0xFFFF800000000000
 
 # Type and rights of the seven descriptors; the accessed bits and the TSS's
 # busy bit are the CPU's to set.
@@ -25,11 +27,8 @@ DESCRIPTORS = {
 }
 ACCESSED = 1 << 40
 
-EFER, STAR, LSTAR, SFMASK, KERNEL_GS_BASE = (
-    0xC0000080, 0xC0000081, 0xC0000082, 0xC0000084, 0xC0000102)
-
-GENERAL = ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp",
-           *(f"r{n}" for n in range(8, 16))]
+# All but RSP, which is where the program's arguments are.
+CLEARED = [name for name in GENERAL if name != "rsp"]
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +58,11 @@ def table(gdb: Gdb, name: str) -> tuple[int, int]:
     return int(match[1], 16), int(match[2], 16)
 
 
-def in_image(address: int, kernel: Symbols) -> bool:
+def in_image(address: int, kernel: Kernel) -> bool:
     return kernel.address("kernel_start") <= address < kernel.address("kernel_end")
 
 
-def test_the_gdt_lies_in_the_kernel_with_seven_entries(gdb: Gdb, kernel: Symbols
+def test_the_gdt_lies_in_the_kernel_with_seven_entries(gdb: Gdb, kernel: Kernel
                                                        ) -> None:
     base, limit = table(gdb, "GDT")
     assert in_image(base, kernel)
@@ -81,13 +80,13 @@ def test_the_selectors_are_those_of_ring_3(gdb: Gdb) -> None:
     assert (gdb.register("cs"), gdb.register("ss")) == (0x33, 0x2B)
 
 
-def test_the_tss_names_the_current_kernel_stack(gdb: Gdb, kernel: Symbols) -> None:
+def test_the_tss_names_the_current_kernel_stack(gdb: Gdb, kernel: Kernel) -> None:
     match = re.search(r"^TR =(\w+) (\w+) (\w+)", gdb.monitor("info registers"),
                       re.MULTILINE)
     assert match
     selector, base, limit = (int(match[i], 16) for i in (1, 2, 3))
     rsp0 = gdb.read_u64(base + 4)
-    kernel_rsp = gdb.read_u64(kernel.address("per_cpu"))
+    kernel_rsp = gdb.read_u64(kernel.per_cpu())
     assert (selector, limit) == (0x18, 0x67)
     assert rsp0 == kernel_rsp and rsp0 % 16 == 0 and rsp0 >= KERNEL_HALF
 
@@ -104,23 +103,23 @@ def test_the_interrupts_that_may_come_anywhere_have_their_own_stacks(
     assert len(set(own.values())) == 4
 
 
-def test_the_msrs_are_the_contracts(gdb: Gdb, kernel: Symbols) -> None:
+def test_the_msrs_are_the_contracts(gdb: Gdb, kernel: Kernel) -> None:
     entry = kernel.address("syscall_entry")
     assert hex(gdb.rdmsr(STAR, entry)) == hex(0x0023000800000000)
     assert gdb.rdmsr(LSTAR, entry) == entry
     assert gdb.rdmsr(SFMASK, entry) & 0x47700 == 0x47700
-    assert gdb.rdmsr(KERNEL_GS_BASE, entry) == kernel.address("per_cpu")
+    assert gdb.rdmsr(KERNEL_GS_BASE, entry) == kernel.per_cpu()
     assert gdb.rdmsr(EFER, entry) == 0xD01
 
 
 def test_ring_3_has_none_of_the_kernels_values(gdb: Gdb) -> None:
     registers = gdb.registers()
-    assert {name: registers[name] for name in GENERAL} == dict.fromkeys(GENERAL, 0)
+    assert {name: registers[name] for name in CLEARED} == dict.fromkeys(CLEARED, 0)
     assert registers["gs_base"] == 0 and registers["fs_base"] == 0
     assert registers["eflags"] == 0x202
 
 
-def test_reading_the_msrs_left_the_program_as_it_was(gdb: Gdb, kernel: Symbols
+def test_reading_the_msrs_left_the_program_as_it_was(gdb: Gdb, kernel: Kernel
                                                      ) -> None:
     before = gdb.registers()
     gdb.rdmsr(STAR, kernel.address("syscall_entry"))
@@ -153,7 +152,7 @@ def test_no_page_can_be_written_and_executed(pages: list[Mapping]) -> None:
 
 
 def test_only_the_kernels_code_is_executable_in_its_half(
-    pages: list[Mapping], kernel: Symbols
+    pages: list[Mapping], kernel: Kernel
 ) -> None:
     code = range(kernel.address("kernel_start"), kernel.address("text_end"))
     assert not [str(p) for p in pages
@@ -161,9 +160,9 @@ def test_only_the_kernels_code_is_executable_in_its_half(
 
 
 def test_a_page_that_must_not_be_there_guards_the_kernel_stack(
-    gdb: Gdb, kernel: Symbols, pages: list[Mapping]
+    gdb: Gdb, kernel: Kernel, pages: list[Mapping]
 ) -> None:
-    top = gdb.read_u64(kernel.address("per_cpu"))
+    top = gdb.read_u64(kernel.per_cpu())
     mapped = {p.va for p in pages if p.size == 4096}
     bottom = top
     while bottom - 4096 in mapped:

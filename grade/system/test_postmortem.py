@@ -12,7 +12,7 @@ from intake import build, read
 from judge.lab import Lab
 from judge.verdict import Verdict
 from machine.qemu import TREE
-from machine.symbols import Symbols
+from machine.kernel import Kernel
 
 # Not a lab's: of this file's tests the plugin makes no verdicts.
 Story = Callable[..., Verdict]
@@ -28,7 +28,7 @@ def story(request: pytest.FixtureRequest) -> Story:
         assert old in text
         files[name] = text.replace(old, old + new, 1).encode()
         kernel = build.build(files)
-        lab = Lab(kernel, Symbols(kernel), 1, request.node.name)
+        lab = Lab(kernel, Kernel(kernel), 1, request.node.name)
         request.addfinalizer(lab.close)
         begin = time.monotonic()
         with pytest.raises(Verdict) as info:

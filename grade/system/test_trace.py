@@ -17,6 +17,7 @@ import pytest
 from machine import deadlines, environment
 from replay.gdb_session import rewind
 from machine.qemu import TREE
+from machine.x86 import GENERAL
 from replay.tracing import Recorder
 
 sys.path.insert(0, str(TREE / "labs"))
@@ -31,7 +32,6 @@ SCHEMA = json.loads((TREE / "docs/trace.schema.json").read_text())
 GETPID, FORK = 39, 57
 # The second getpid of /bin/regs has a pattern in every register.
 REGS = "/bin/regs 7"
-GENERAL = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15".split()
 
 
 @pytest.fixture(scope="module")
