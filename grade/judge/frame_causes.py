@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Iterable, Optional
 
 from machine.x86 import IF
-from .frames import WORDS, SeenCall, Stage, variable_at
+from .frames import WORDS, SeenCall, Stage
 from .lab import Lab
 from .verdict import wrong
 
@@ -98,7 +98,7 @@ def displaced(stage: Stage, call: SeenCall) -> str:
         side = "above" if off > 0 else "below"
         return f"{ACCESSOR}() points {abs(off)} bytes {side} the frame"
     if call.pointer >= KERNEL_IMAGE:
-        return (f"{ACCESSOR}() points to {variable_at(stage.lab.kernel, call.pointer)}, "
+        return (f"{ACCESSOR}() points to {stage.lab.kernel.variable_at(call.pointer)}, "
                 "a variable of the kernel: a copy of the frame, not the frame")
     owner = stage.owner_of(call.pointer)
     if owner is not None:

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import re
 from typing import Any, Callable, Optional, Sequence
 
 from machine.gdb_remote import MachineGone
 from machine.kernel import in_kernel_half
 from machine.processes import Table
-from machine.symbols import Structure, Symbols
+from machine.symbols import Structure
 from .lab import Lab
 from .verdict import wrong
 
@@ -30,16 +29,6 @@ PROBE_ORDER = ("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9
                "r10", "r11", "r12", "r13", "r14", "r15", "rflags")
 # How far below the top of a kernel stack a frame is looked for, in bytes.
 REACH = 384
-
-
-def variable_at(kernel: Symbols, address: int) -> str:
-    """The variable of the kernel that an address lies in, or the number."""
-    table = kernel.elf.get_section_by_name(".symtab")
-    for symbol in table.iter_symbols():
-        start, size = symbol["st_value"], symbol["st_size"]
-        if symbol["st_info"]["type"] == "STT_OBJECT" and start <= address < start + size:
-            return re.sub(r"\.\d+$", "", symbol.name)
-    return f"{address:#x}"
 
 
 @dataclasses.dataclass(frozen=True)

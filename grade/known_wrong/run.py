@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import dataclasses
 import json
 import multiprocessing
 import multiprocessing.connection
