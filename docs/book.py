@@ -71,19 +71,30 @@ def pages() -> None:
 
 
 def bundle_theme() -> None:
-    """Makes each of Furo's two files whole. Debian's package has the script in
-    modules, which no browser loads from a disk, and a style sheet of another
-    package by the address at which a web server would have it."""
+    """Makes of Furo's files what a browser loads from a disk. Its packages differ:
+    the script is in modules, by one import or another, and the pages may ask for it
+    as a module; the style sheet may name normalize.css, by an address of a web
+    server's or of a bundler's, or hold it."""
     script = HTML / "_static/scripts/furo.js"
+    # The module that is imported has no names, only a default.
+    script.write_text(re.sub(r"\bimport \* as (\w+) from", r"import \1 from",
+                             script.read_text()))
     subprocess.run(["esbuild", script, "--bundle", f"--outfile={script}",
                     "--allow-overwrite", "--log-level=warning"],
                    check=True, timeout=deadlines.host())
+    for path in HTML.rglob("*.html"):
+        path.write_text(re.sub(r'<script type="module"(?= src="[^"]*/furo\.js)',
+                               "<script", path.read_text()))
     style = HTML / "_static/styles/furo.css"
-    text = style.read_text()
-    for line in re.findall(r"@import url\(/javascript/[^)]*\);", text):
-        imported = Path("/usr/share") / line[len("@import url(/"):-len(");")]
-        text = text.replace(line, imported.read_text())
-    style.write_text(text)
+    style.write_text(re.sub(r"@import [^;]*\bnormalize\.css[^;]*;",
+                            lambda _: normalize(), style.read_text()))
+
+
+def normalize() -> str:
+    """The style sheet that Furo imports, where it is packaged; where it is not,
+    book.css has what the pages need of it."""
+    path = Path("/usr/share/javascript/normalize.css/normalize.css")
+    return path.read_text() if path.exists() else ""
 
 
 class Links(html.parser.HTMLParser):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from pathlib import Path
 
 from docutils import nodes
@@ -20,6 +21,10 @@ from sphinx.util.docutils import SphinxDirective
 TREE = Path(__file__).resolve().parents[1]
 BOOK = TREE / "build/book"
 sys.path.insert(0, str(TREE / "grade"))
+
+# What Sphinx's next release will not do is said to those who write extensions.
+warnings.filterwarnings("ignore", category=DeprecationWarning)
+warnings.filterwarnings("ignore", category=PendingDeprecationWarning)
 
 project = "Threshold"
 author = "the Threshold authors"
