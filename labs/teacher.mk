@@ -3,7 +3,7 @@
 TESTS ?= grade/system# what make check runs, and make stress
 CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
 
-.PHONY: stress known-wrong labs release batch staircase steps figures book
+.PHONY: stress known-wrong labs release batch matrix staircase steps figures book
 
 check stress: build/tools-browser build/tools-book
 
@@ -22,6 +22,11 @@ release: ## make what students clone: LAB=2 OUT=../students
 batch: build/tools-grade ## grade all submissions: IN=dir OUT=dir LAB=3 JOBS=n
 	@$(PYTHON) labs/batch.py '$(IN)' --out '$(OUT)' --jobs $(JOBS) \
 		$(if $(LAB),--lab $(LAB)) $(if $(SEED),--seed $(SEED))
+
+# MATRIX_DIR=dir keeps the other systems elsewhere than in /var/cache.
+matrix: build/tools-matrix ## try the tree on Debian's suites, as root (SUITE= GRADES= SHORT=1)
+	@$(PYTHON) labs/matrix.py $(if $(SHORT),--short) $(if $(GRADES),--grades $(GRADES)) \
+		$(if $(MATRIX_DIR),--dir '$(MATRIX_DIR)') $(SUITE)
 
 staircase: all build/tools-check ## grade the trees with 0 to 5 labs solved (LAB=3 one)
 	@$(PYTHON) labs/staircase.py --jobs $(JOBS) $(LAB)

@@ -1,8 +1,8 @@
 # What this project needs on a machine: says what is there and installs the
 # rest.
 #   sh doctor.sh report        a table of everything, with versions
-#   sh doctor.sh install SET   what SET needs: build, gdb, grade, check, browser
-#                              or book
+#   sh doctor.sh install SET   what SET needs: build, gdb, grade, check, browser,
+#                              book or matrix
 #   sh doctor.sh has SET       succeeds when all of SET is there
 #   sh doctor.sh toolprefix    what stands before gcc to compile for x86-64
 #   sh doctor.sh gdb           the name of a GDB for x86-64
@@ -23,6 +23,8 @@ book_tools="$check_tools doxygen sphinx furo myst_parser breathe esbuild"
 # What the tests of the trace player need; without it they are skipped. Apart from
 # the others: 120 MB to fetch, and not packaged everywhere.
 browser_tools="chromium chromedriver selenium"
+# What make matrix makes other systems with.
+matrix_tools="python debootstrap"
 
 has() {
     command -v "$1" > /dev/null 2>&1
