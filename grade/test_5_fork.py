@@ -96,13 +96,13 @@ def above_a_stack(lab: Lab, story: Story) -> Optional[Verdict]:
     """The verdict on a kernel that panicked where fork wrote its frame above the top
     of a kernel stack, on the guard page there."""
     fault = story.last_cr2
-    tops = {p.kstack for fork in story.forks for p in (*fork.others, *fork.made)}
+    tops = {p.kstack_top for fork in story.forks for p in (*fork.others, *fork.made)}
     stride = lab.kernel.constants["KSTACK_STRIDE"]
     over = any(0 <= (fault - top) % stride < 2 * lab.kernel.frame_bytes for top in tops)
     if not story.verdict or not in_kernel_half(fault) or not over:
         return None
     return story.verdict.during(
-        f"fork wrote to {fault:#x}, just above the top of a kernel stack: child->kstack "
+        f"fork wrote to {fault:#x}, just above the top of a kernel stack: child->kstack_top "
         "is where the stack ends, and the frame lies below it.")
 
 
@@ -283,7 +283,7 @@ def test_every_fork_copies_the_frame_of_its_own_call(lab: Lab, number: int) -> N
 # ---- stacks, page tables, GS ------------------------------------------------
 
 @points(5)
-@hint("proc_alloc has given the child a kernel stack; child->kstack is its top. Two "
+@hint("proc_alloc has given the child a kernel stack; child->kstack_top is its top. Two "
       "processes that share one overwrite each other's frames as soon as both are "
       "in a call")
 def test_the_child_has_a_kernel_stack_of_its_own(lab: Lab) -> None:
@@ -292,26 +292,26 @@ def test_the_child_has_a_kernel_stack_of_its_own(lab: Lab) -> None:
         lab.needs("a fork that makes a process")
     child, place = fork.made[0], fork_place(lab)
     for other in fork.others:
-        if other.kstack == child.kstack:
+        if other.kstack_top == child.kstack_top:
             wrong(f"Process {child.pid} has the kernel stack of process {other.pid}: "
-                  f"both have kstack {child.kstack:#x}",
-                  expected="a kernel stack of its own", found=child.kstack,
+                  f"both have kstack_top {child.kstack_top:#x}",
+                  expected="a kernel stack of its own", found=child.kstack_top,
                   where=place, gdb="ps")
     if not fork.kstack_is_top:
-        wrong(f"kstack of process {child.pid} is {child.kstack:#x}, which is not the "
+        wrong(f"kstack_top of process {child.pid} is {child.kstack_top:#x}, which is not the "
               "top of a kernel stack: below it must be a page of the stack, and at "
-              "it the next one's guard page", found=child.kstack, where=place,
+              "it the next one's guard page", found=child.kstack_top, where=place,
               gdb="ps")
     arrival = child_of(lab)[1]
     for what, value in (("per_cpu.kernel_rsp, where the next SYSCALL pushes",
                          arrival.kernel_rsp),
                         ("TSS.rsp0, where the next interrupt pushes", arrival.rsp0)):
-        if value != child.kstack:
+        if value != child.kstack_top:
             owner = next((f"process {p.pid}'s" for p in fork.others
-                          if p.kstack == value), "nobody's")
+                          if p.kstack_top == value), "nobody's")
             wrong(f"While the child runs, {what}, is {value:#x}: {owner} kernel "
-                  f"stack. The top of the child's own is {child.kstack:#x}",
-                  expected=child.kstack, found=value,
+                  f"stack. The top of the child's own is {child.kstack_top:#x}",
+                  expected=child.kstack_top, found=value,
                   where=lab.place("set_kernel_stack"), gdb="percpu")
 
 

@@ -278,8 +278,8 @@ int exec_load(struct proc *p, const char *path, const struct exec_args *args)
 	p->vm = vm;
 	if (p == proc_current())
 		vm_activate(&p->vm);
-	p->entry = ((const struct elf_header *)file->data)->entry;
-	p->stack = rsp;
+	p->start_rip = ((const struct elf_header *)file->data)->entry;
+	p->start_rsp = rsp;
 	set_name(p, path);
 	return 0;
 }

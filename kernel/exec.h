@@ -22,7 +22,7 @@ struct exec_args {
 int exec_add(struct exec_args *args, const char *string, bool environment);
 
 /* Replaces the program of p, which is the current process or a new one, by the
- * file at path; p->entry and p->stack say where to begin. Returns 0, or a
+ * file at path; p->start_rip and p->start_rsp say where to begin. Returns 0, or a
  * negative error and has changed nothing: -ENOENT, -EACCES (no regular,
  * executable file), -ENOEXEC, -ENOMEM. */
 int exec_load(struct proc *p, const char *path, const struct exec_args *args);

@@ -78,7 +78,7 @@ static void start_program(const char **at)
 		      error);
 	for (int fd = 0; fd < 3; fd++)
 		p->files[fd] = file_alloc(&console, O_RDWR);
-	proc_set_start(p, proc_enter_user, p->kstack);
+	proc_set_start(p, proc_enter_user, p->kstack_top);
 	proc_ready(p);
 }
 

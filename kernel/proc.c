@@ -28,8 +28,8 @@ struct proc *proc_alloc(int *error)
 		if (p->state != PROC_UNUSED)
 			continue;
 		memset(p, 0, sizeof(*p));
-		p->kstack = kstack_alloc(slot);
-		if (!p->kstack) {
+		p->kstack_top = kstack_alloc(slot);
+		if (!p->kstack_top) {
 			*error = -ENOMEM;
 			return NULL;
 		}
@@ -66,7 +66,7 @@ void proc_enter_user(void)
 	p->in_syscall = false;
 	fxrstor(clean_fpu());
 	wrmsr(MSR_FS_BASE, 0);
-	enter_user(p->entry, p->stack);
+	enter_user(p->start_rip, p->start_rsp);
 }
 
 /* The first program is done: what it said becomes QEMU's exit status. */

@@ -30,7 +30,7 @@ void proc_inherit(struct proc *child);
 /* Undoes proc_alloc, or takes away what is left of a zombie. */
 void proc_free(struct proc *p);
 
-/* In ring 0, as the current process: begins the program at p->entry. */
+/* In ring 0, as the current process: begins the program at p->start_rip. */
 void proc_enter_user(void) __attribute__((noreturn));
 
 /* Ends the current process with a status of wait4's. If it is the first one,

@@ -51,7 +51,7 @@ static void switch_user_state(struct proc *from, struct proc *to)
 	if (to->vm.pml4) {
 		fxrstor(to->fpu);
 		wrmsr(MSR_FS_BASE, to->fs_base);
-		set_kernel_stack(to->kstack);
+		set_kernel_stack(to->kstack_top);
 		vm_activate(&to->vm);
 	}
 }

@@ -27,7 +27,7 @@ struct proc {
 	int pid;
 	enum proc_state state;
 	struct proc *parent;
-	uint64_t kstack;     /* top of the kernel stack; the frame lies below */
+	uint64_t kstack_top; /* the frame of a call lies just below it */
 	uint64_t rsp;        /* while it does not run: its struct context */
 	bool in_syscall;     /* from syscall_handler's start to its end */
 	long syscall_nr;     /* the last call's number */
@@ -39,7 +39,7 @@ struct proc {
 	struct file *files[NFILE_PER_PROC];
 	char cwd[PATH_MAX]; /* absolute, without the slash in front */
 	char name[16];
-	uint64_t entry, stack; /* for its first step to ring 3 */
+	uint64_t start_rip, start_rsp; /* for its first step to ring 3 */
 	uint8_t fpu[512] __attribute__((aligned(16))); /* fxsave's */
 };
 

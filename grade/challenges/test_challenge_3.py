@@ -64,7 +64,7 @@ HOLES = {
     # have left it.
     "df": Hole("SFMASK does not have DF, on a CPU that goes by it",
                "kernel/syscall.c", MARK, MARK +
-               "\tif (*(uint64_t *)(p->kstack - FRAME_SIZE + FRAME_R11) & RFLAGS_DF)\n"
+               "\tif (*(uint64_t *)(p->kstack_top - FRAME_SIZE + FRAME_R11) & RFLAGS_DF)\n"
                '\t\tasm volatile("std");\n'),
     "tf": without("TF"), "nt": without("NT"), "ac": without("AC"),
     "rip": Hole("the last page below 2^47 can be mapped", "kernel/layout.h",

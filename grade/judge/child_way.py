@@ -97,7 +97,7 @@ def _look(run: ProbeRun, way: ChildWay, last: int) -> None:
     if way.dirty is None and flags_in(flags, *USERS_FLAGS):
         way.dirty = registers["rip"], flags
     if flags & IF and way.open is None and run.gdb.read(last, 1) != STI:
-        if not kernel.on_stack(registers["rsp"], way.process.kstack):
+        if not kernel.on_stack(registers["rsp"], way.process.kstack_top):
             way.open = registers["rip"], "RSP"
         elif registers["gs_base"] != kernel.per_cpu():
             way.open = registers["rip"], "GS"

@@ -71,8 +71,8 @@ def need_two(lab: Lab) -> None:
             lab.needs(f"a {who} that comes back with the user's GS")
     if fork.queued > 1:
         lab.needs("a child that stands in the CPU's queue once")
-    if fork.child.kernel_rsp != fork.child.process.kstack or any(
-            other.kstack == fork.child.process.kstack for other in fork.others):
+    if fork.child.kernel_rsp != fork.child.process.kstack_top or any(
+            other.kstack_top == fork.child.process.kstack_top for other in fork.others):
         lab.needs("a child with a kernel stack of its own")
 
 

@@ -30,7 +30,7 @@ class SeenFork:
     others, made   the processes there were before, and those that are new when
                    the parent is back.
     queued         how often the child stands in the CPU's queue then.
-    kstack_is_top  whether the child's kstack lies between a page of a stack and
+    kstack_is_top  whether the child's kstack_top lies between a page of a stack and
                    a page that is not mapped.
     pml4s          the parent's and the child's top tables, entry by entry.
     unprotected    an address whose page both use and one may write to, and the
@@ -158,7 +158,7 @@ class _Recorder:
     def _call(self) -> None:
         caller = self.table.current()
         stack = self.gdb.read_u64(caller.address
-                                  + self.lab.kernel.offset_of("proc", "stack"))
+                                  + self.lab.kernel.offset_of("proc", "start_rsp"))
         self.story.forks.append(
             SeenFork(caller, self.gdb.registers(), self.table.all(), stack))
 
@@ -167,7 +167,7 @@ class _Recorder:
         del self.run.places[self.inside]
         self.after = self.gdb.read_u64(self.gdb.register("rsp"))
         self.run.places[self.after] = None
-        top = self.table.current().kstack
+        top = self.table.current().kstack_top
         frame = self.lab.call(self.gdb, "get_syscall_frame")
         size = self.lab.kernel.frame_bytes
         if top - 2 * size <= frame <= top - size and frame % 16 == 0:
@@ -194,9 +194,9 @@ class _Recorder:
             return
         child = fork.made[0]
         fork.queued = self.table.queue().count(child.address)
-        fork.kstack_is_top = (child.kstack % 16 == 0
-                              and self.gdb.is_mapped(child.kstack - 8)
-                              and not self.gdb.is_mapped(child.kstack))
+        fork.kstack_is_top = (child.kstack_top % 16 == 0
+                              and self.gdb.is_mapped(child.kstack_top - 8)
+                              and not self.gdb.is_mapped(child.kstack_top))
         if child.pml4 and child.pml4 % PAGE == 0:
             parents, childs = (
                 struct.unpack("<512Q", self.gdb.read_physical(pml4, PAGE))
@@ -224,7 +224,7 @@ class _Recorder:
         fork = self.story.forks[-1]
         here = self.table.current()
         if fork.parent and fork.child is None and here.address == fork.caller.address:
-            fork.rsps_since.append(self.gdb.read_u64(here.kstack - 8))
+            fork.rsps_since.append(self.gdb.read_u64(here.kstack_top - 8))
 
     def _switched(self) -> bool:
         if not self.story.forks or self.story.forks[-1].child:

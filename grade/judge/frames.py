@@ -211,7 +211,7 @@ class Stage:
         """The process on whose kernel stack an address lies: its pid."""
         kernel = self.lab.kernel
         return next((p.pid for p in self.table.all()
-                     if p.kstack - kernel.stack_bytes <= address < p.kstack), None)
+                     if p.kstack_top - kernel.stack_bytes <= address < p.kstack_top), None)
 
     def call_of(self, function: str, process: Optional[int] = None) -> SeenCall:
         """Runs to a call, at the kernel function that carries it out."""

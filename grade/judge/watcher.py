@@ -149,7 +149,7 @@ class Watcher:
         gdb, kernel = self.gdb, self.kernel
         cpu = CpuSegments.parse(gdb.monitor("info registers"))
         current = gdb.read_u64(kernel.per_cpu("current"))
-        top = gdb.read_u64(current + kernel.offset_of("proc", "kstack")) \
+        top = gdb.read_u64(current + kernel.offset_of("proc", "kstack_top")) \
             if current else 0
         rsp0 = gdb.peek(cpu.tr[1] + segments.RSP0, 8)
         return Tables(

@@ -19,7 +19,7 @@ class Process:
     slot     which of the table's.
     state    "RUNNABLE" and so on, by the names of enum proc_state.
     parent   the address of another struct proc, or 0.
-    kstack   the top of its kernel stack.
+    kstack_top   the top of its kernel stack.
     rsp      where its registers are while it does not run.
     channel  what it sleeps for: an address.
     pml4     the physical address of its top page table.
@@ -30,7 +30,7 @@ class Process:
     pid: int
     state: str
     parent: int
-    kstack: int
+    kstack_top: int
     rsp: int
     channel: int
     pml4: int
@@ -57,7 +57,7 @@ class Table:
         # Of the struct, only the beginning is asked for: the rest is large.
         fields = self._layout.fields
         needed = [fields[name] for name in (
-            "pid", "state", "parent", "kstack", "rsp", "channel")]
+            "pid", "state", "parent", "kstack_top", "rsp", "channel")]
         end = max(self._pml4 + 8, *(f.offset + f.size for f in needed))
         data = self._gdb.read(address, end)
 
@@ -70,7 +70,7 @@ class Table:
         return Process(
             address, (address - self._base) // self._layout.size,
             number("pid", signed=True), self._states.get(state, f"state {state}"),
-            number("parent"), number("kstack"), number("rsp"), number("channel"),
+            number("parent"), number("kstack_top"), number("rsp"), number("channel"),
             int.from_bytes(data[self._pml4:self._pml4 + 8], "little"))
 
     def current(self) -> Process:

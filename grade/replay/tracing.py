@@ -338,7 +338,7 @@ class Stepper:
         self.note(rip)
         instruction = self.decode(rip)
         assert instruction is not None
-        back, rsp, top = rip + instruction.size, before["rsp"], process.kstack
+        back, rsp, top = rip + instruction.size, before["rsp"], process.kstack_top
         on_stack = 0 <= top - rsp <= KSTACK_BYTES
         was = self.gdb.read(rsp, top - rsp) if on_stack else b""
         record = self._new_step(section, before)
@@ -646,7 +646,7 @@ class Recorder:
         return state
 
     def _about(self, stepper: Stepper, process: Process) -> dict[str, Any]:
-        top = process.kstack
+        top = process.kstack_top
         return {"pid": process.pid, "process": stepper.name_of(process),
                 "stack": {"low": hexa(top - KSTACK_BYTES), "top": hexa(top)},
                 "frame": hexa(top - constants(

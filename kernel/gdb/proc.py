@@ -19,7 +19,7 @@ class Process:
         self.address = int(value.address)
         self.pid = int(value["pid"])
         self.name = value["name"].string(errors="replace")
-        self.top = int(value["kstack"]) or address_of("boot_stack_top")
+        self.top = int(value["kstack_top"]) or address_of("boot_stack_top")
         self.in_syscall = bool(value["in_syscall"])
         self.state = str(value["state"]).replace("PROC_", "").lower()
 

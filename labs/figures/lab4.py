@@ -11,7 +11,7 @@ def overlay() -> Figure:
         On the left the top of a process's kernel stack, as the stub has pushed it:
         rsp first, at the top, then rax, rcx, r11 and twelve more, r9 last and
         lowest. On the right struct syscall_frame, whose first member lies at offset
-        0, the lowest address. kstack, the top, is the frame's end; its beginning is
+        0, the lowest address. kstack_top, the top, is the frame's end; its beginning is
         128 bytes below. get_syscall_frame returns the address of the beginning.""")
     f.text(130, 30, "kernel stack", bold=True)
     f.text(470, 30, "struct syscall_frame", bold=True, mono=True)
@@ -26,7 +26,7 @@ def overlay() -> Figure:
                            (6, "+8"), (7, "+0")):
         f.text(630, 81 + 32 * number, offset, mono=True, size=12, quiet=True)
     f.arrow((96, 60), (128, 60))
-    f.lines(12, 56, ["p->kstack"], size=13, mono=True)
+    f.lines(12, 50, ["p->kstack_top"], size=13, mono=True)
     f.text(12, 90, "pushed first", size=12, quiet=True)
     f.text(12, 305, "pushed last", size=12, quiet=True)
     f.arrow((690, 316), (622, 316))
