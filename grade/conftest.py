@@ -11,7 +11,7 @@ from typing import Iterator
 import pytest
 
 from machine import environment
-from machine.programs import compile_static
+from machine.programs import Programs
 from machine.qemu import INITRD, KERNEL, TREE
 from machine.kernel import Kernel
 
@@ -91,21 +91,6 @@ def make_environment() -> dict[str, str]:
     """The environment for a make that a test runs: without what the make that
     runs the tests has exported."""
     return environment.without_make()
-
-
-class Programs:
-    """The C programs in grade/system/programs, compiled when first asked for."""
-
-    SOURCES = TREE / "grade/system/programs"
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def path(self, name: str) -> Path:
-        return compile_static(self.SOURCES / f"{name}.c", self._directory)
-
-    def __getitem__(self, name: str) -> bytes:
-        return self.path(name).read_bytes()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Mapping
 
 from . import archive, deadlines, toolchain
-from .qemu import INITRD
+from .qemu import INITRD, TREE
 
 
 def compile_static(source: Path, directory: Path) -> Path:
@@ -35,3 +35,18 @@ def archive_with(files: Mapping[str, bytes], path: Path) -> Path:
         contents[name] = data
     path.write_bytes(archive.pack(contents))
     return path
+
+
+class Programs:
+    """The C programs in grade/system/programs, compiled when first asked for."""
+
+    SOURCES = TREE / "grade/system/programs"
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def path(self, name: str) -> Path:
+        return compile_static(self.SOURCES / f"{name}.c", self._directory)
+
+    def __getitem__(self, name: str) -> bytes:
+        return self.path(name).read_bytes()

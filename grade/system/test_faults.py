@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Programs
 from machine import deadlines
-from machine.programs import archive_with
+from machine.programs import Programs, archive_with
 from machine.qemu import STATUS_FAULT, Machine, run
 
 # What the program does, the exception as the line names it, and the signal.

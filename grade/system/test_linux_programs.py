@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Programs
 from machine import deadlines
-from machine.programs import archive_with
+from machine.programs import Programs, archive_with
 from machine.qemu import run
 
 pytestmark = pytest.mark.skipif(

@@ -9,8 +9,8 @@ from typing import Callable
 
 import pytest
 
-from conftest import Programs
 from machine import deadlines
+from machine.programs import Programs
 from machine.qemu import TREE
 
 # Two makes at once would build the same files.

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Programs
-from machine.programs import archive_with
+from machine.programs import Programs, archive_with
 from machine.qemu import run
 from malformed_elf import GOOD, MALFORMED, STATUS
 
