@@ -24,7 +24,7 @@ batch: build/tools-grade ## grade all submissions: IN=dir OUT=dir LAB=3 JOBS=n
 		$(if $(LAB),--lab $(LAB)) $(if $(SEED),--seed $(SEED))
 
 # MATRIX_DIR=dir keeps the other systems elsewhere than in /var/cache.
-matrix: build/tools-matrix ## try the tree on Debian's suites, as root (SUITE= GRADES= SHORT=1)
+matrix: build/tools-matrix ## try the tree on other Debians, as root (SUITE=sid SHORT=1)
 	@$(PYTHON) labs/matrix.py $(if $(SHORT),--short) $(if $(GRADES),--grades $(GRADES)) \
 		$(if $(MATRIX_DIR),--dir '$(MATRIX_DIR)') $(SUITE)
 
