@@ -164,7 +164,7 @@ def test_the_debugger_shows_what_the_file_says_it_shows(question: str) -> None:
     ("q1.1 = 1\nq1.1 = 2\n", "line 2 is not TOML"),
     ("q1.1 = " + "[" * 20_000, "nests its values too deep"),
     ("q1.1 = " + "{a=" * 20_000, "nests its values too deep"),
-    ("a." * 30_000 + "b = 1", "too long to read|not TOML"),
+    ("a." * 30_000 + "b = 1", "too long to read|not TOML|too deep"),
     ("q1.1 = \"\xff\"".encode("latin-1"), "line 1 is not text in UTF-8"),
 ], ids=["a word", "an open quote", "an open text", "twice", "brackets", "braces",
         "dots", "latin-1"])

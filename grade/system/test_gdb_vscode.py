@@ -56,6 +56,7 @@ def test_vscode_starts_and_attaches_as_its_files_say(
         ]
         with subprocess.Popen(
                 [launch["miDebuggerPath"], "--interpreter=mi", "-nx"], text=True,
+                errors="replace",  # the banner of GDB 18 is no UTF-8
                 cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as mi:
             try:
                 assert mi.stdin and mi.stdout

@@ -8,7 +8,7 @@ from .command import command, say
 from .cpu import bits, flags_text
 from .headers import number, numbers
 from .machine import (PACKET_NUMBERS, hidden, monitor, need_kernel, packet,
-                      packet_get, packet_set, register, word)
+                      packet_get, packet_set, register, sends_packets, word)
 from .symbols import address_of, code_text
 
 
@@ -23,7 +23,7 @@ def syscall_msrs() -> dict[str, int]:
 def read_msrs() -> dict[str, int]:
     """The MSRs of SYSCALL, FS and GS. The CPU itself runs an RDMSR, two bytes
     found in the kernel's code, in ring 0; then every register is put back."""
-    if not hasattr(gdb.selected_inferior().connection, "send_packet"):
+    if not sends_packets():
         raise gdb.GdbError("MSRs can be read by GDB 12 or newer.")
     waits = "HLT=1" in monitor("info registers")
     if waits and not register("eflags") & number("RFLAGS_IF"):
