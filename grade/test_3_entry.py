@@ -11,12 +11,14 @@ from __future__ import annotations
 from judge.call_checks import (
     GETPID, IOPL, KEPT_BY_C, NOTHING, NOT_KEPT_BY_C, YIELD, caller_for, check_flags,
     check_kept, core_calls, flag_names, holder, reached, returned, to_handler)
-from judge.entry import Call, Caller, Finding, blame, culprit, proved, walk
+from judge.caller import Call
 from judge.lab import Lab
+from judge.stub import blame, caller_of, culprit, proved, walk
 from judge.verdict import foundation, hint, points
 from machine.x86 import (
     AC, C_ARGUMENTS, DF, FLAGS_BASE, FLAGS_FREE, GENERAL, IF, KERNEL_CS, KERNEL_DS,
-    NT, RING3_CS, RING3_SS, SFMASK, SYSCALL_ARGUMENTS, TF)
+    MASK, NT, RING3_CS, RING3_SS, SFMASK, SYSCALL_ARGUMENTS, TF)
+from proof.rules import Rule
 
 
 # ---- the way in ------------------------------------------------------------------
@@ -30,11 +32,8 @@ def test_a_call_reaches_syscall_handler(lab: Lab) -> None:
     seen = walk(lab)
     if seen.handler:
         return
-    blame(lab, "the call never reached syscall_handler",
-          proved(lab) or (seen.findings[0] if seen.findings else None),
-          expected="syscall_handler", found=seen.ended or (
-              f"{seen.fault.name} at {lab.kernel.line_at(seen.fault.rip)}"
-              if seen.fault else "ring 3"))
+    blame(lab, "the call never reached syscall_handler", culprit(lab),
+          expected="syscall_handler", found=seen.found)
 
 
 @points(2)
@@ -101,22 +100,20 @@ def test_the_handler_runs_on_the_kernels_gs(lab: Lab) -> None:
 bring them back before SYSRET does.""")
 def test_the_handler_runs_with_clean_flags(lab: Lab) -> None:
     reached(lab)
-    caller = Caller(lab)
+    caller = caller_of(lab)
     before, at = to_handler(caller, eflags=FLAGS_BASE | DF | NT | AC | 0xD5)
     dirty = at["eflags"] & (TF | DF | NT | AC | IOPL)
     if dirty:
         names = ", ".join(flag_names(dirty))
         lab.needs("lab 2: SFMASK clears the user's flags", lab.rdmsr(
             caller.gdb, SFMASK) & dirty == dirty)
-        guilty = [step for step in walk(lab).steps
-                  if step.mnemonic.startswith(("popf", "std", "iret"))]
-        finding = Finding(f"{guilty[0]} set them", guilty[0].where) if guilty else None
-        blame(lab, f"syscall_handler runs with the user's {names}", finding,
-              expected=f"{at['eflags'] & ~dirty:#x}", found=f"{at['eflags']:#x}",
+        blame(lab, f"syscall_handler runs with the user's {names}",
+              proved(lab, Rule.C_STATE), expected=f"{at['eflags'] & ~dirty:#x}", found=f"{at['eflags']:#x}",
               gdb="break syscall_handler")
     if (at["cs"], at["ss"]) != (KERNEL_CS, KERNEL_DS):
         blame(lab, f"syscall_handler runs with CS {at['cs']:#x}, SS {at['ss']:#x}",
-              expected=f"CS {KERNEL_CS:#x}, SS {KERNEL_DS:#x}", found=f"CS {at['cs']:#x}, SS {at['ss']:#x}")
+              expected=f"CS {KERNEL_CS:#x}, SS {KERNEL_DS:#x}",
+              found=f"CS {at['cs']:#x}, SS {at['ss']:#x}")
 
 
 @points(3)
@@ -124,17 +121,19 @@ def test_the_handler_runs_with_clean_flags(lab: Lab) -> None:
 R9 and then the stack. The number moves in front, all others one place on; mind the
 order of the moves.""")
 def test_the_number_and_five_arguments_arrive_in_c_registers(lab: Lab) -> None:
-    seen = reached(lab)
-    caller = Caller(lab)
+    reached(lab)
+    caller = caller_of(lab)
     before, at = to_handler(caller, caller.random.getrandbits(64))
     call = Call("the call", before, at)
     names = ("the number", *(f"argument {n}" for n in range(1, 6)))
     for what, source, target in zip(names, ("rax", *SYSCALL_ARGUMENTS), C_ARGUMENTS):
-        if at[target] != before[source]:
+        # Of the number the low half counts.
+        bits = (1 << 32) - 1 if source == "rax" else MASK
+        if (at[target] ^ before[source]) & bits:
             holds = holder(at[target], call, source)
             blame(lab, f"{target.upper()} should hold {what} (the user's "
-                  f"{source.upper()}) at syscall_handler and holds {holds}: "
-                  f"{seen.mover(target)}", None, expected=f"{before[source]:#x}",
+                  f"{source.upper()}) at syscall_handler and holds {holds}",
+                  proved(lab, Rule.ARGUMENT, about=[target]) or culprit(lab), expected=f"{before[source]:#x}",
                   found=f"{at[target]:#x}", gdb="break syscall_handler")
 
 
@@ -143,13 +142,14 @@ def test_the_number_and_five_arguments_arrive_in_c_registers(lab: Lab) -> None:
 return address.""")
 def test_the_sixth_argument_arrives_on_the_stack(lab: Lab) -> None:
     reached(lab)
-    caller = Caller(lab)
+    caller = caller_of(lab)
     before, at = to_handler(caller)
     found = caller.gdb.read_u64(at["rsp"] + 8)
     if found != before["r9"]:
         holds = holder(found, Call("the call", before, at), "r9")
         blame(lab, "the sixth argument (the user's R9) should stand right above the "
-              f"return address at syscall_handler; there is {holds}", None,
+              f"return address at syscall_handler; there is {holds}",
+              proved(lab, Rule.SIXTH),
               expected=f"{before['r9']:#x}", found=f"{found:#x}",
               gdb="x/2gx $rsp")
 
@@ -167,7 +167,7 @@ def test_the_sixth_argument_is_a_copy(lab: Lab) -> None:
     if after["r9"] == mark:
         blame(lab, "R9 came back as what C wrote to its seventh argument: the word "
               "above the return address is the frame's own R9 and not a copy",
-              None, expected=f"{before['r9']:#x}", found=f"{mark:#x}",
+              proved(lab, Rule.SIXTH), expected=f"{before['r9']:#x}", found=f"{mark:#x}",
               gdb="x/2gx $rsp")
     check_kept(lab, Call("the call", before, after), ("r9",))
 
@@ -186,8 +186,8 @@ def test_sixteen_words_of_the_user_are_on_the_kernel_stack(lab: Lab) -> None:
     if missing:
         text = ", ".join(name.upper() for name in missing)
         blame(lab, f"the user's {text} stands nowhere on the kernel stack when "
-              "syscall_handler begins: no instruction pushes it",
-              None if missing != ["rsp"] else culprit(lab),
+              "syscall_handler begins",
+              proved(lab, Rule.FRAME, Rule.USER_STACK, about=missing),
               expected="sixteen words", found=f"{16 - len(missing)}",
               gdb="x/18gx $rsp")
 
@@ -196,11 +196,11 @@ def test_sixteen_words_of_the_user_are_on_the_kernel_stack(lab: Lab) -> None:
 @hint("""Until RSP is the kernel's and the user's is in the frame, an interrupt would
 push onto a stack that the user chose. SFMASK keeps IF clear; leave it so.""")
 def test_interrupts_stay_off_until_the_frame_has_the_users_rsp(lab: Lab) -> None:
-    seen = reached(lab)
-    for finding in seen.findings:
-        if finding.kind == "if-in":
-            blame(lab, "an interrupt may come too early", finding,
-                  expected="IF 0", found="IF 1", gdb="p $eflags")
+    reached(lab)
+    finding = proved(lab, Rule.INTERRUPTS)
+    if finding:
+        blame(lab, "an interrupt may come too early", finding,
+              expected="IF 0", found="IF 1", gdb="p $eflags")
 
 
 # ---- the way out -------------------------------------------------------------------
@@ -212,11 +212,8 @@ def test_a_call_comes_back_after_its_syscall(lab: Lab) -> None:
     seen = reached(lab)
     if seen.came_back:
         return
-    found = (f"RIP {seen.back['rip']:#x}" if seen.back else
-             f"{seen.fault.name}" if seen.fault else seen.ended)
-    blame(lab, "the call did not come back",
-          proved(lab) or (seen.findings[0] if seen.findings else None),
-          expected=f"RIP {seen.next_rip:#x} in ring 3", found=str(found),
+    blame(lab, "the call did not come back", culprit(lab),
+          expected=f"RIP {seen.next_rip:#x} in ring 3", found=seen.found,
           gdb="break syscall_exit")
 
 
@@ -229,12 +226,10 @@ def test_the_result_comes_back_in_rax(lab: Lab) -> None:
         if call.result == result:
             continue
         number = call.before["rax"]
-        source = walk(lab).source_of("rax")
         sentence = (f"RAX came back from {call.name} holding its number, {number}, "
                     "and not the result" if call.after["rax"] == number
                     else f"{call.name} gave {call.result}")
-        blame(lab, sentence,
-              proved(lab, "RAX") or (Finding(*source) if source else None),
+        blame(lab, sentence, proved(lab, Rule.RESULT, Rule.SHIFT, about=["rax"]),
               expected=str(result), found=str(call.result), gdb="break syscall_exit")
 
 
@@ -281,10 +276,9 @@ def test_rcx_and_r11_hold_nothing_of_the_kernels(lab: Lab) -> None:
         for name, right in (("rcx", call.before["rip"] + 2),
                             ("r11", call.before["eflags"])):
             if call.after[name] not in (right, call.before[name]):
-                source = walk(lab).source_of(name)
                 blame(lab, f"{name.upper()} came back from {call.name} holding "
                       f"{holder(call.after[name], call, name)}",
-                      Finding(*source) if source else None, expected=f"{right:#x}",
+                      proved(lab, about=[name]), expected=f"{right:#x}",
                       found=f"{call.after[name]:#x}")
 
 
@@ -327,12 +321,12 @@ def test_ring_3_gets_its_own_gs_back(lab: Lab) -> None:
 user's stack, or with the user's GS. The stub has to see to it that none can come,
 whatever the handler did to IF.""")
 def test_no_interrupt_can_come_between_the_users_stack_and_ring_3(lab: Lab) -> None:
-    seen = returned(lab)
-    for finding in seen.findings:
-        if finding.kind == "if-out":
-            blame(lab, "an interrupt may come too late", finding,
-                  expected="IF 0", found="IF 1", gdb="p $eflags")
-    caller = Caller(lab)
+    returned(lab)
+    finding = proved(lab, Rule.INTERRUPTS)
+    if finding:
+        blame(lab, "an interrupt may come too late", finding, expected="IF 0",
+              found="IF 1", gdb="p $eflags")
+    caller = caller_of(lab)
     _, at = to_handler(caller)
     caller.run_to(caller.gdb.read_u64(at["rsp"]))
     # As a handler would that has interrupts on while it works.
@@ -347,9 +341,8 @@ def test_no_interrupt_can_come_between_the_users_stack_and_ring_3(lab: Lab) -> N
         if r["eflags"] & IF and not own:
             place = lab.kernel.line_at(r["rip"]) or "kernel/syscall_entry.c"
             blame(lab, "when syscall_handler comes back with IF set, it is still set "
-                  f"at {place}, where RSP or GS is the user's: there is no cli on the "
-                  "way out", Finding("", place), expected="IF 0", found="IF 1",
-                  gdb="break syscall_exit")
+                  f"at {place}, where RSP or GS is the user's", proved(lab, Rule.CLI),
+                  expected="IF 0", found="IF 1", gdb="break syscall_exit")
         caller.step()
     blame(lab, "the stub does not come back to ring 3 when syscall_handler leaves IF "
           "set", culprit(lab), expected="ring 3", found="ring 0")

@@ -14,14 +14,16 @@ from judge.call_checks import (
     EFAULT, ENOSYS, GETPID, KEPT_BY_C, NANOSLEEP, NOTHING, NOT_CANONICAL,
     NOT_KEPT_BY_C, UNMAPPED, WRITE, YIELD, caller_for, check_flags, check_kept,
     check_whole, returned_whole, stressed)
-from judge.entry import Call, Caller, Finding, blame, culprit, proved, walk
+from judge.caller import Call
 from judge.lab import Lab
+from judge.stub import blame, blame_place, caller_of, culprit, proved
 from judge.verdict import hint, points
 from machine import deadlines
 from machine.kernel import in_kernel_half
 from machine.x86 import (
     AC, DB, DF, FIRST_IRQ, FLAGS_BASE, IF, NMI, NT, PAGE, RING3_SS, SFMASK, TF,
     signed)
+from proof.rules import Rule
 
 # Of two processes that make calls by turns: how many calls are to come back after
 # the other one has made its own, and how many calls that may take.
@@ -89,19 +91,20 @@ def test_memory_around_the_users_stack_pointer_is_untouched(lab: Lab) -> None:
 
 
 @points(2)
-@hint("""All 64 bits of RAX are the number. A number that is not in the table gives
--ENOSYS, -38, and nothing else happens.""")
+@hint("""The low 32 bits of RAX are the number, and no fewer. One that is not in the
+table gives -ENOSYS, -38, and nothing else happens.""")
 def test_unknown_numbers_give_enosys(lab: Lab) -> None:
     caller = caller_for(lab)
     table_end = len(lab.kernel.range("calls")) // 8
-    for number in (table_end, table_end + 1, NOTHING, 1 << 31, (1 << 31) + GETPID,
-                   (1 << 32) + GETPID, 1 << 63, (1 << 63) + GETPID, -1, -GETPID):
+    for number in (table_end, table_end + 1, NOTHING, (1 << 8) + GETPID,
+                   (1 << 16) + GETPID, 1 << 31, (1 << 31) + GETPID,
+                   (1 << 32) + NOTHING, (1 << 63) + NOTHING, -1, -GETPID):
         call = caller.call(number, name=f"call number {number}")
         if call.result != ENOSYS:
             as_other = " as if it were getpid, 39" if call.result == 1 else ""
             blame(lab, f"call number {number:#x} gave {call.result}{as_other}: the "
-                  "number has 64 bits, and one without an entry in the table is "
-                  "-ENOSYS", proved(lab, "number"), expected="-38 (-ENOSYS)",
+                  "number is the low 32 bits of RAX, and one without an entry in the "
+                  "table is -ENOSYS", proved(lab, about=["rdi"]), expected="-38 (-ENOSYS)",
                   found=str(call.result), gdb="break syscall_handler")
         check_whole(lab, call)
 
@@ -194,18 +197,8 @@ def test_two_processes_that_wait_inside_calls_keep_their_own(lab: Lab) -> None:
 
 def blame_foreign(lab: Lab, call: Call, name: str) -> None:
     """Fails the test because a register came back as another process's."""
-    seen = walk(lab)
-    readers = [step for step in seen.steps[seen.call_index + 1:]
-               if step.reads and not seen.in_kernel_stack(step.reads[0])]
-    finding = proved(lab, name)
-    if finding is None and readers:
-        step = readers[0]
-        what = ("user_rsp, the per-CPU slot" if step.reads[0] == seen.per_cpu + 8
-                else "a place outside the process's kernel stack")
-        finding = Finding(f"{step} takes it from {what}, which the other process's "
-                          "call has overwritten", step.where)
     blame(lab, f"{name.upper()} came back from {call.name} as the other process's",
-          finding, expected=f"{call.before[name]:#x}", found=f"{call.after[name]:#x}",
+          proved(lab, about=[name]), expected=f"{call.before[name]:#x}", found=f"{call.after[name]:#x}",
           gdb="break syscall_exit")
 
 
@@ -256,10 +249,9 @@ def test_an_interrupt_of_a_program_with_df_set_runs_c_with_df_clear(lab: Lab) ->
         caller.run_to(lab.kernel.address("trap_handler"))
         flags = caller.gdb.register("eflags")
         if flags & (DF | AC | NT):
-            blame(lab, "trap_handler runs with the user's DF set: string instructions "
-                  "go down there", Finding("", lab.kernel.line_at(
-                      lab.kernel.address("trap_common")) or ""),
-                  expected="DF 0", found="DF 1", gdb="break trap_handler")
+            blame_place(lab, "trap_handler runs with the user's DF set: string "
+                        "instructions go down there", lab.kernel.address("trap_common"),
+                        expected="DF 0", found="DF 1", gdb="break trap_handler")
     caller.run_to(caller.probe.address("probe_spin"))
     check_kept(lab, Call("an interrupt", before, caller.gdb.registers()),
                (*NOT_KEPT_BY_C, *KEPT_BY_C, "rsp"))
@@ -283,10 +275,8 @@ def test_a_single_step_over_a_call_traps_just_after_it(lab: Lab) -> None:
     if cs & 3 == 0:
         mask = lab.rdmsr(caller.gdb, SFMASK)
         lab.needs("lab 2: SFMASK clears TF", bool(mask & TF))
-        guilty = [step for step in walk(lab).steps if step.mnemonic.startswith("popf")]
         blame(lab, f"with TF set, a single step trapped in ring 0 at {place}",
-              Finding(f"{guilty[0]} loads the user's RFLAGS, TF and all, while the "
-                      "CPU is in ring 0", guilty[0].where) if guilty else culprit(lab),
+              proved(lab, Rule.INTERRUPTS) or culprit(lab),
               expected=f"#DB in ring 3 at {caller.after:#x}", found=f"#DB at {place}")
     # SYSRET traps at once, IRETQ lets one more instruction (a nop) pass.
     if vector != DB or rip not in (caller.after, caller.after + 1):
@@ -300,9 +290,10 @@ def test_a_single_step_over_a_call_traps_just_after_it(lab: Lab) -> None:
 GS_BASE itself to know whose GS it is.""")
 def test_an_nmi_at_the_edges_of_the_stub_does_no_harm(lab: Lab) -> None:
     seen = returned_whole(lab)
-    caller = Caller(lab)
+    caller = caller_of(lab)
     handler = lab.kernel.address("trap_handler")
-    places = [step.rip for step in (*seen.steps[:3], *seen.steps[-3:])]
+    steps = seen.record.steps
+    places = [step.rip for step in (*steps[:3], *steps[-3:])]
     offset = {name: lab.kernel.offset_of("trap_frame", name)
               for name in ("vector", "rip")}
     for place in places:
@@ -316,9 +307,9 @@ def test_an_nmi_at_the_edges_of_the_stub_does_no_harm(lab: Lab) -> None:
         if caller.gdb.read_u64(frame + offset["vector"]) != NMI:
             caller.lost(f"an NMI at {where} became another exception")
         if base != caller.per_cpu:
-            blame(lab, f"an NMI at {where} ran trap_handler with GS base {base:#x}",
-                  Finding("", where), expected=f"{caller.per_cpu:#x}",
-                  found=f"{base:#x}")
+            blame_place(lab, f"an NMI at {where} ran trap_handler with GS base "
+                        f"{base:#x}", place, expected=f"{caller.per_cpu:#x}",
+                        found=f"{base:#x}")
         caller.run_to(caller.after)
         call = Call(f"a call with an NMI at {where}", before, caller.gdb.registers())
         check_whole(lab, call)

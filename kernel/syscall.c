@@ -204,7 +204,7 @@ static inline bool returns_to_user_space(const void *frame)
 	return *(const uint64_t *)(frame + FRAME_RCX) < USER_END + PAGE_SIZE;
 }
 
-long syscall_handler(long nr, long a1, long a2, long a3, long a4, long a5,
+long syscall_handler(int nr, long a1, long a2, long a3, long a4, long a5,
 		     long a6)
 {
 	struct proc *p = proc_current();
@@ -213,7 +213,7 @@ long syscall_handler(long nr, long a1, long a2, long a3, long a4, long a5,
 
 	p->in_syscall = true;
 	p->syscall_nr = nr;
-	if ((unsigned long)nr < CALLS && calls[nr])
+	if ((unsigned int)nr < CALLS && calls[nr])
 		result = calls[nr](a1, a2, a3, a4, a5, a6);
 	if (strace && boot_option("strace", 0))
 		strace(result);

@@ -35,9 +35,10 @@ void syscall_entry(void);
  * from it and returns to ring 3. A forked child begins here. */
 void syscall_exit(void);
 
-/* The C side (syscall.c): carries out call number nr and returns its result,
- * which the stub stores into the frame's rax. */
-long syscall_handler(long nr, long a1, long a2, long a3, long a4, long a5,
+/* The C side (syscall.c): carries out call number nr and returns its result, which
+ * the stub stores into the frame's rax. Of the number only the low 32 bits count, as
+ * on Linux: the stub may move all 64, or these. */
+long syscall_handler(int nr, long a1, long a2, long a3, long a4, long a5,
 		     long a6);
 
 #endif

@@ -8,9 +8,12 @@ from typing import Dict, List, Tuple
 
 from machine.kernel import in_kernel_half
 from machine.x86 import FLAGS, FLAGS_BASE, GENERAL, RING3_CS, RING3_SS
+from proof.rules import Rule
 from . import stress
-from .entry import Call, Caller, Finding, Walk, blame, culprit, proved, walk
+from .caller import Call, Caller
 from .lab import Lab
+from .stub import blame, blame_place, caller_of, culprit, proved, walk
+from .walk import Walk
 
 READ, WRITE, OPEN, YIELD, NANOSLEEP, GETPID = 0, 1, 2, 24, 35, 39
 EXECVE, WAIT4, NOTHING = 59, 61, 9999
@@ -38,10 +41,10 @@ def reached(lab: Lab) -> Walk:
 
 
 def returned(lab: Lab) -> Walk:
-    """The walk through the stub, which came back behind the SYSCALL."""
+    """The walk through the stub, which came back after the SYSCALL."""
     seen = reached(lab)
     if not seen.came_back:
-        lab.needs("lab 3: a call comes back behind the SYSCALL "
+        lab.needs("lab 3: a call comes back after the SYSCALL "
                   "(test_a_call_comes_back_after_its_syscall)")
     return seen
 
@@ -62,7 +65,7 @@ def returned_whole(lab: Lab) -> Walk:
 def caller_for(lab: Lab, init: str = "/bin/probe_call", **options: object) -> Caller:
     """A machine to make calls in, if one call works at all."""
     returned_whole(lab)
-    return Caller(lab, init, **options)
+    return caller_of(lab, init, **options)
 
 
 # What the calls of the core set did, by kernel: one record serves several tests
@@ -121,17 +124,11 @@ def holder(value: int, call: Call, but: str) -> str:
 
 def blame_register(lab: Lab, call: Call, name: str) -> None:
     """Fails the test because a register did not come back from a call."""
-    seen = walk(lab)
     sentence = (f"{name.upper()} came back from {call.name} holding "
                 f"{holder(call.after[name], call, name)}")
-    finding = proved(lab, name)
-    if finding is None and seen.back and seen.back[name] != seen.entry[name]:
-        source = seen.source_of(name)
-        shift = seen.shift()
-        finding = (seen.shifted(shift) if shift
-                   else Finding(*source) if source else None)
-    blame(lab, sentence, finding or culprit(lab), expected=f"{call.before[name]:#x}",
-          found=f"{call.after[name]:#x}", gdb="break syscall_exit")
+    blame(lab, sentence, proved(lab, Rule.SHIFT, about=[name]) or culprit(lab),
+          expected=f"{call.before[name]:#x}", found=f"{call.after[name]:#x}",
+          gdb="break syscall_exit")
 
 
 def check_kept(lab: Lab, call: Call, names: Tuple[str, ...]) -> None:
@@ -159,16 +156,9 @@ def check_flags(lab: Lab, call: Call) -> None:
     if not lost:
         return
     names = ", ".join(flag_names(lost))
-    seen = walk(lab)
-    source = seen.source_of("r11") if seen.steps[-1].mnemonic.startswith("sysret") \
-        else None
-    good = seen.back and seen.back["eflags"] == seen.entry["eflags"]
-    finding = proved(lab, "R11", "RFLAGS")
-    if finding is None and source and not good:
-        finding = Finding(f"SYSRET takes RFLAGS from R11; {source[0]}", source[1])
     blame(lab, f"RFLAGS came back from {call.name} with {names} changed",
-          finding or culprit(lab), expected=f"{call.before['eflags']:#x}",
-          found=f"{call.after['eflags']:#x}")
+          proved(lab, about=["r11", "RFLAGS"]) or culprit(lab),
+          expected=f"{call.before['eflags']:#x}", found=f"{call.after['eflags']:#x}")
 
 
 def to_handler(caller: Caller, number: int = NOTHING, *arguments: int,
@@ -191,11 +181,12 @@ def stressed(lab: Lab, caller: Caller, loop: str, number: int, count: int,
     for seen in stress.interrupts(caller, count):
         fault = stress.fault_of(caller, seen)
         if fault:
-            place = lab.kernel.line_at(seen.rip)
+            told = dict(expected="ring 0 on the kernel's stack and the kernel's GS",
+                        found=f"RSP {seen.rsp:#x}, GS base {seen.gs_base:#x}")
             finding = None if seen.from_ring_3 else culprit(lab)
-            blame(lab, fault, finding or Finding("", place or ""), expected=(
-                "ring 0 on the kernel's stack and the kernel's GS"),
-                found=f"RSP {seen.rsp:#x}, GS base {seen.gs_base:#x}")
+            if finding:
+                blame(lab, fault, finding, **told)
+            blame_place(lab, fault, seen.rip, **told)
         if not seen.from_ring_3:
             ring_0.append(seen)
     return ring_0

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Iterator, Optional, Union
 
 from machine.x86 import DOUBLE_FAULT, FIRST_IRQ
 from machine.kernel import in_kernel_half
-from .entry import Caller
+from .caller import Caller
 
 if TYPE_CHECKING:
     from .lab import Lab

@@ -200,7 +200,7 @@ class Cpu:
         self.state.direction = False
 
     def do_std(self, i: capstone.CsInsn) -> None:
-        self.state.direction = True
+        self.state.direction, self.state.direction_by = True, self.rip
 
     def do_stac(self, i: capstone.CsInsn) -> None:
         self.state.user_memory = True
@@ -228,6 +228,8 @@ class Cpu:
             state.interrupts = state.direction = True
         if state.interrupts:
             state.interrupts_by = self.rip
+        if state.direction:
+            state.direction_by = self.rip
 
     def do_mov(self, i: capstone.CsInsn) -> None:
         target, source = i.operands

@@ -101,7 +101,7 @@ def retrace(code: Code, record: Record) -> Run:
         cpu.rip = step.rip
         moment = run.begin(cpu)
         if is_end(moment.instruction):
-            run.whole = record.fault is None
+            run.whole = True
             break
         try:
             cpu.step(moment.instruction)

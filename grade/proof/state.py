@@ -23,7 +23,7 @@ class State:
     kernel_gs      GS_BASE is the per-CPU block.
     interrupts     IF may be 1, and which instruction let it.
     shadow         the instruction after STI, which is not interrupted, is next.
-    direction      DF is 1.
+    direction      DF is 1, and which instruction set it.
     user_memory    AC is 1, which lifts SMAP.
     called         the call of syscall_handler that has been made.
     """
@@ -36,6 +36,7 @@ class State:
     interrupts_by: Optional[int] = None
     shadow: bool = False
     direction: bool = False
+    direction_by: Optional[int] = None
     user_memory: bool = False
     called: Optional[int] = None
 

@@ -150,7 +150,9 @@ class Witness:
                          "swapgs is missing before it", moment.rip)
             self.gs_amended = not self.gs_amended
         if state.direction:
-            findings.add(Rule.C_STATE, f"{here} calls C with DF set", moment.rip, "df")
+            by = self.code.at(state.direction_by)
+            findings.add(Rule.C_STATE, f"{here} calls C with DF set, by {by}",
+                         state.direction_by, "df")
         if state.user_memory:
             findings.add(Rule.C_STATE, f"{here} calls C with AC set, which lifts SMAP",
                          moment.rip, "ac")
@@ -174,7 +176,8 @@ class Witness:
             cell.value.part(32) == user.part(32))
         if right:
             return
-        by = f", by {self.code.at(cell.writer)}" if cell.writer else ""
+        by = (f", by {self.code.at(cell.writer)}" if cell.writer else
+              ": no instruction has moved anything there")
         self.findings.add(
             Rule.ARGUMENT, f"{what} must be in {register.upper()} at "
             f"{self.code.at(moment.rip)}; there is {cell.value}{by}",
@@ -228,13 +231,22 @@ class Witness:
             return
         on = (f"the handler may return with interrupts on, and no cli stands after "
               f"{self.code.at(by)}" if handler else
-              f"{self.code.at(by)} turns interrupts on")
+              self.turned_on(first))
         if self.window:
             self.findings.add(rule, f"{on}; before {self.code.at(first.rip)} "
                               f"{self.window[1]}", by)
         else:
             self.findings.add(rule, f"{on}; {self.code.at(first.rip)} begins to "
                               "restore", first.rip)
+
+    def turned_on(self, moment: Moment) -> str:
+        """Which instruction of the stub's own let interrupts in."""
+        by = moment.state.interrupts_by
+        source = self.run.at(by) if by is not None else None
+        if source and source.mnemonic.startswith("popf"):
+            return (f"{self.code.at(by)} loads the user's RFLAGS, IF, TF and all, "
+                    "while the CPU is in ring 0")
+        return f"{self.code.at(by)} turns interrupts on"
 
     def late_cli(self, first: Moment) -> Optional[Moment]:
         after = self.run.moments[self.run.moments.index(first):]

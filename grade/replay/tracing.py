@@ -23,13 +23,13 @@ import capstone
 from capstone import x86_const as x86
 
 from machine import deadlines
-from judge.entry import ARGUMENTS, GENERAL, HAS_ERROR_CODE, VECTOR_NAMES
 from machine.gdb_remote import GdbError, GdbTimeout, MachineGone
 from machine.kernel import Kernel
 from machine.processes import Process, Table
 from machine.code import Undecodable, whole
 from machine.qemu import STATUS_FAULT, TREE, Machine, Result, tail
 from machine.symbols import Symbols
+from machine.x86 import GENERAL, HAS_ERROR_CODE, SYSCALL_ARGUMENTS, vector_name
 from .instructions import LiveCode, Registers, accesses
 from .timeline import MSRS, recording
 
@@ -431,7 +431,7 @@ class Stepper:
         at, error = after["rsp"], None
         if vector in HAS_ERROR_CODE:
             error, at = self.gdb.read_u64(at), at + 8
-        name = VECTOR_NAMES[vector] if vector < len(VECTOR_NAMES) else str(vector)
+        name = vector_name(vector)
         rip = self.gdb.read_u64(at)
         text = name + (f"({error:#x})" if error is not None else "")
         if vector in HAVE_ADDRESS:
@@ -603,7 +603,7 @@ class Recorder:
         msrs = {name: hexa(gdb.rdmsr(number, scratch))
                 for name, number in MSRS.items()}
         return Found(entries, registers["rax"], registers["rcx"] - 2,
-                     [registers[name] for name in ARGUMENTS], process.pid,
+                     [registers[name] for name in SYSCALL_ARGUMENTS], process.pid,
                      stepper.name_of(process), msrs)
 
     def _name(self, number: int) -> str:

@@ -287,7 +287,8 @@ WRONG: list[tuple[str, dict[str, Code], str, str]] = [
     ("the kernel's stack comes back", dict(
         tail=change(TAIL, "popq %rsp", "addq $8, %rsp")),
      "RSP holds the top of the kernel stack", "addq"),
-    ("DF set for C", dict(call=["std", *CALL]), "calls C with DF set", "call"),
+    ("DF set for C", dict(call=["std", *CALL]), r"calls C with DF set, by .*\(std\)",
+     "std"),
     ("nothing at all", dict(enter=["ud2"]), "has no code yet", "ud2"),
     ("it ends too early", dict(leave=["swapgs", "ud2"]), "never returns", "ud2"),
     ("a word of the frame is not restored from it",
