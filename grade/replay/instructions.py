@@ -22,14 +22,32 @@ class LiveCode(Code):
         self._gdb = gdb
 
     def _bytes(self, address: int) -> bytes:
-        for size in (16, 4096 - address % 4096):  # the next page may not be there
-            try:
-                return self._gdb.read(address, size)
-            except GdbTimeout:
-                raise
-            except GdbError:
-                pass
-        return b""
+        return code_at(self._gdb, address)
+
+
+def code_at(gdb: Gdb, address: int) -> bytes:
+    """As many bytes as one instruction may have, or fewer where no more are
+    mapped."""
+    for size in (16, 4096 - address % 4096):  # the next page may not be there
+        try:
+            return gdb.read(address, size)
+        except GdbTimeout:
+            raise
+        except GdbError:
+            pass
+    return b""
+
+
+def writes_to(gdb: Gdb, address: int, size: int) -> bool:
+    """Does the instruction that comes next write to any of these bytes?"""
+    registers = gdb.registers()
+    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    decoder.detail = True
+    for instruction in decoder.disasm(code_at(gdb, registers["rip"]),
+                                      registers["rip"], 1):
+        return any(start < address + size and address < start + length
+                   for start, length in accesses(instruction, registers)[1])
+    return False
 
 
 def accesses(instruction: capstone.CsInsn,

@@ -14,7 +14,9 @@ from typing import Optional
 from machine import deadlines
 from machine.gdb_remote import GdbError, GdbTimeout, MachineGone
 from machine.qemu import MachineError
-from .timeline import STOPPED, Timeline
+from .last_write import last_write
+from .moment import STOPPED
+from .timeline import Timeline
 
 FIXED = "E.This is a recording: what has happened cannot be changed"
 
@@ -32,7 +34,7 @@ class Server:
         self._listener.bind(str(path))
         self._listener.listen(1)
         self._buffer = b""
-        self._armed: Optional[int] = None
+        self._armed: Optional[tuple[int, int]] = None
         self._connection: Optional[socket.socket] = None
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -85,13 +87,18 @@ class Server:
         if request == "bs":
             if self._armed is not None:
                 target, self._armed = self._armed, None
-                line.goto(target)
+                line.goto(*target)
                 return STOPPED
             return line.step_back()
         if request == "bc":
             return line.back_to_breakpoint()
         if kind in ("P", "G", "M", "X"):
             return FIXED
+        if request.startswith("qRcmd,"):
+            text = line.gdb.monitor(bytes.fromhex(request[6:]).decode())
+            if text:
+                self._answer("O" + text.encode().hex())
+            return "OK"
         if kind in ("Z", "z"):
             return (line.insert if kind == "Z" else line.remove)(request[1:])
         return line.gdb.ask(request)
@@ -103,14 +110,15 @@ class Server:
         if question == "count":
             return f"{line.count():x}"
         if question == "arm":
-            self._armed = int(words[0], 16)
+            self._armed = int(words[0], 16), int(words[1], 16)
             return "OK"
         if question == "register":
             found = line.last_change(words[0], int(words[1], 16))
-            return "none" if found is None else f"{found:x}"
+            return "none" if found is None else f"{found[0]:x}:{found[1]:x}"
         if question == "memory":
-            stop = line.last_stop({f"2,{words[0]},{words[1]}"})
-            return "none" if stop is None else f"{stop[0] - 1:x}"
+            write = last_write(line, int(words[0], 16), int(words[1], 16))
+            return "none" if write is None else ":".join(
+                f"{number or 0:x}" for number in write)
         if question == "console":
             return line.now.machine.console.encode().hex() or "none"
         if question == "msrs":

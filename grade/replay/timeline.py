@@ -18,22 +18,25 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import tempfile
 import time
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Iterator, NamedTuple, Optional
 
 from machine import deadlines
-from machine.gdb_remote import Gdb, GdbError, GdbTimeout, MachineGone
+from machine.gdb_remote import Gdb, GdbTimeout, MachineGone
 from machine.qemu import Machine, MachineError, Result, Why
+from .moment import STOPPED, Moment, watch_text
+from .pushes import Push, handlers, pushes
 
-STOPPED = "T05thread:p01.01;"
+INTERRUPTED = "T02thread:p01.01;"
 BEGIN, END = STOPPED + "replaylog:begin;", STOPPED + "replaylog:end;"
 
 # Instructions are counted instead of time, and random numbers and the date are
 # fixed: a program's recordings are all the same.
 COUNTED = "shift=0,sleep=off"
 SAME_EACH_TIME = ("-seed", "1", "-rtc", "base=2026-01-01,clock=vm")
+
+AHEAD = 1 << 17  # instructions that are searched at once for a watched word
 
 MSRS = {"EFER": 0xC0000080, "STAR": 0xC0000081, "LSTAR": 0xC0000082,
         "SFMASK": 0xC0000084, "FS_BASE": 0xC0000100, "GS_BASE": 0xC0000101,
@@ -89,55 +92,17 @@ def _run(machine: Machine, patience: float,
     return dataclasses.replace(machine.wait(), why=why, stopped=sentence)
 
 
-class _Client(Gdb):
-    """One replay's connection, with the stops as QEMU words them."""
+class Hit(NamedTuple):
+    """A stop at a breakpoint.
 
-    def text_of_stop(self, seconds: float) -> str:
-        """Waits for the next stop, so many seconds at most."""
-        answer = self._receive(time.monotonic() + seconds)
-        self.must_be_there()
-        return answer
+    moment   to look at: where it stops; for a watchpoint, before the write.
+    text     as QEMU words it.
+    handler  where the CPU itself wrote: the address to which it went.
+    """
 
-    def stop_now(self) -> None:
-        """Asks the running machine to stop."""
-        self._socket.sendall(b"\x03")
-
-
-class Moment:
-    """A replay, stopped at one instruction."""
-
-    def __init__(self, machine: Machine, count: int = 0) -> None:
-        self.machine = machine
-        try:
-            self.gdb = _Client(self.machine._connect("gdb"))
-            if count:
-                self.break_at(count)
-                self.gdb.resume()
-                self.gdb.text_of_stop(deadlines.run())
-            if self.count() != count:
-                raise GdbError(f"the replay stopped at instruction {self.count()}, "
-                               f"not {count}")
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Ends this replay."""
-        self.machine.close()
-
-    def break_at(self, count: int) -> None:
-        """Has the replay stop at an instruction, when next it goes on."""
-        answer = self.gdb.monitor(f"replay_break {count}")
-        if answer.strip():
-            raise GdbError(answer.strip())
-
-    def count(self) -> int:
-        """How many instructions have run."""
-        found = re.search(r"instruction count = (\d+)",
-                          self.gdb.monitor("info replay"))
-        if not found:
-            raise GdbError("QEMU tells no count of instructions")
-        return int(found[1])
+    moment: int
+    text: str
+    handler: int = 0
 
 
 class Timeline:
@@ -149,7 +114,7 @@ class Timeline:
         self._next = recorded.replay()
         self.points: set[str] = set()  # breakpoints
         self._end: Optional[int] = None
-        self.now = self._moment(0)
+        self.now = self.moment(0)
 
     def close(self) -> None:
         """Ends the replays."""
@@ -163,7 +128,7 @@ class Timeline:
         self.close()
 
     @property
-    def gdb(self) -> _Client:
+    def gdb(self) -> Gdb:
         """The connection to the replay of the moment."""
         return self.now.gdb
 
@@ -171,11 +136,16 @@ class Timeline:
         """How many instructions have run at this moment."""
         return self.now.count()
 
-    def goto(self, count: int) -> None:
-        """To the moment before instruction `count`, counted from 0."""
-        self._take(self._moment(count))
+    def goto(self, count: int, steps: int = 0) -> None:
+        """To the moment before instruction `count`, counted from 0; or so many
+        steps after it, as an interrupt is taken between two of the count."""
+        moment = self.moment(count)
+        for _ in range(steps):
+            moment.step()
+        self._take(moment)
 
-    def _moment(self, count: int) -> Moment:
+    def moment(self, count: int) -> Moment:
+        """A replay of its own at a moment, for the caller to close."""
         machine, self._next = self._next, self._recorded.replay()
         return Moment(machine, count)
 
@@ -183,11 +153,11 @@ class Timeline:
         self.now.close()
         self.now = moment
         for point in self.points:
-            self.gdb.ask(f"Z{point}")
+            moment.insert(point)
 
     def insert(self, point: str) -> str:
-        """A breakpoint as GDB words it, "1,ffffffff80104000,1"; the answer."""
-        answer = self.gdb.ask(f"Z{point}")
+        """A breakpoint, as for Moment, kept from replay to replay."""
+        answer = self.now.insert(point)
         if answer == "OK":
             self.points.add(point)
         return answer
@@ -195,7 +165,7 @@ class Timeline:
     def remove(self, point: str) -> str:
         """Takes it away again."""
         self.points.discard(point)
-        return self.gdb.ask(f"z{point}")
+        return self.now.remove(point)
 
     # ---- forwards ----
 
@@ -203,54 +173,82 @@ class Timeline:
         """One instruction on."""
         before = self.count()
         try:
-            self.gdb.step()
+            return self.now.step()
         except MachineGone:
             return self._to_end(before)
-        return STOPPED
 
     def cont(self, interrupted: Callable[[], bool]) -> str:
         """On to a breakpoint, to the recording's end, or till interrupted."""
         before = self.count()
+        try:
+            if any(point[0] == "2" for point in self.points):
+                return self._cont_watching(interrupted)
+            return self._cont(interrupted)
+        except MachineGone:
+            return self._to_end(before)
 
+    def _cont(self, interrupted: Callable[[], bool]) -> str:
         def look() -> float:
             if interrupted():
-                self.gdb.stop_now()
+                self.now.gdb.stop_now()
             return 0
 
         self.gdb.on_wait = look
         try:
-            self.gdb.resume()
-            return self.gdb.text_of_stop(deadlines.long_run())
-        except MachineGone:
-            return self._to_end(before)
+            return self.now.resume(deadlines.long_run())
         finally:
             self.gdb.on_wait = None
 
+    def _cont_watching(self, interrupted: Callable[[], bool]) -> str:
+        """The same where words are watched: piece by piece, as what the CPU pushes
+        is looked for first."""
+        while not interrupted():
+            begin = self.count()
+            end = self._last_that_exists(begin, begin + AHEAD)
+            for hit, moment in self.hits(self.points, begin, end):
+                if (moment.count(), moment.steps) > (begin, self.now.steps):
+                    self.goto(moment.count(), moment.steps)
+                    return hit.text
+            if end < begin + AHEAD:
+                raise MachineGone()
+            self.goto(end)
+        return INTERRUPTED
+
+    def _last_that_exists(self, begin: int, end: int) -> int:
+        """`end`, or the recording's end if that comes first."""
+        if self._end is None:
+            try:
+                with self.moment(begin) as moment:
+                    moment.resume_to(end)
+            except MachineGone:
+                self._end = self._find_end(begin)
+        return end if self._end is None else min(end, self._end)
+
     def _to_end(self, low: int) -> str:
         """The last moment of the recording, which ran at instruction `low`:
-        found by trying, once. The machine is gone behind it."""
+        found by trying, once. The machine is gone after it."""
         if self._end is None:
-            step = 1
-            while True:
-                low, high = self._last_before_gone(low, step)
-                if high == low + 1:
-                    break
-                step = max(1, (high - low) // 64)
-            self._end = low
+            self._end = self._find_end(low)
         self.goto(self._end)
         return END
+
+    def _find_end(self, low: int) -> int:
+        step = 1
+        while True:
+            low, high = self._last_before_gone(low, step)
+            if high == low + 1:
+                return low
+            step = max(1, (high - low) // 64)
 
     def _last_before_gone(self, low: int, step: int) -> tuple[int, int]:
         """Forwards from a moment that exists in growing steps; the last count
         that was reached, and one that was not."""
         grows = step == 1
-        moment = self._moment(low)
+        moment = self.moment(low)
         try:
             while True:
                 try:
-                    moment.break_at(low + step)
-                    moment.gdb.resume()
-                    moment.gdb.text_of_stop(deadlines.run())
+                    moment.resume_to(low + step)
                 except (MachineGone, GdbTimeout):
                     return low, low + step
                 low = moment.count()
@@ -263,73 +261,90 @@ class Timeline:
     def step_back(self) -> str:
         """One instruction back."""
         count = self.count()
-        if count == 0:
+        if self.now.steps:
+            self.goto(count, self.now.steps - 1)
+        elif count == 0:
             return BEGIN
-        self.goto(count - 1)
+        else:
+            self.goto(count - 1)
         return STOPPED
 
     def back_to_breakpoint(self) -> str:
         """Back to the last moment at which a breakpoint stops; for a
-        watchpoint, to before the instruction that writes."""
-        found = self.last_stop(self.points)
-        if found is None:
-            self.goto(0)
-            return BEGIN
-        count, text = found
-        if "watch" in text:
-            self.goto(count - 1)
-            return text
-        self.goto(count)
-        return STOPPED
+        watchpoint, to before the write."""
+        last = None
+        if self.points and self.count():
+            for last, _ in self.hits(self.points, 0, self.count()):
+                pass
+        self.goto(last.moment if last else 0)
+        return last.text if last else BEGIN
 
-    def last_stop(self, points: set[str]) -> Optional[tuple[int, str]]:
-        """The last moment before this one at which one of the breakpoints
-        stops, and how QEMU words it; None if there is none."""
-        now, last = self.count(), None
-        if not points or now == 0:
-            return None
+    def hits(self, points: set[str], begin: int, end: int
+             ) -> Iterator[tuple[Hit, Moment]]:
+        """Every stop at breakpoints between two moments, in order, each with the
+        replay that has just made it."""
         addresses = {int(point.split(",")[1], 16) for point in points
                      if point[0] in "01"}
-        moment = self._moment(0)
+        moment = self.moment(begin)
         try:
             for point in points:
-                moment.gdb.ask(f"Z{point}")
-            moment.break_at(now)
-            while True:
-                moment.gdb.resume()
-                text = moment.gdb.text_of_stop(deadlines.run())
-                while True:
-                    count = moment.count()
-                    if count >= now:
-                        return last
-                    last = count, text
-                    # Off the breakpoint, perhaps onto the next.
-                    watch = moment.gdb.step().watch
-                    text = f"{STOPPED}watch:{watch:x};" if watch else STOPPED
-                    if watch is None and moment.gdb.register("rip") not in addresses:
-                        break
-                if moment.count() >= now:
-                    return last
+                moment.insert(point)
+            for push in self._pushes_to(points, begin, end):
+                yield from self._hits_until(moment, addresses, push.moment - 1)
+                # By steps through the taking, while nothing is watched.
+                while not moment.is_at(push.moment, push.handler):
+                    text = moment.step()
+                    if "watch:" in text and not moment.is_at(push.moment, push.handler):
+                        yield Hit(moment.count() - 1, text), moment
+                yield Hit(push.moment, watch_text(points), push.handler), moment
+            yield from self._hits_until(moment, addresses, end)
         finally:
             moment.close()
 
-    def last_change(self, register: str, limit: int) -> Optional[int]:
-        """The moment before the last instruction that changed a register, at
+    def _hits_until(self, moment: Moment, addresses: set[int],
+                    end: int) -> Iterator[tuple[Hit, Moment]]:
+        while moment.count() < end:
+            text = moment.resume_to(end)
+            while True:
+                count = moment.count()
+                is_at = moment.gdb.register("rip") in addresses
+                if "watch:" in text:
+                    yield Hit(count - 1, text), moment
+                elif is_at and count < end:
+                    yield Hit(count, STOPPED), moment
+                if not is_at or count >= end:
+                    break
+                text = moment.step()  # off the breakpoint, perhaps onto the next
+
+    def _pushes_to(self, points: set[str], begin: int, end: int) -> list[Push]:
+        """What the CPU pushes to watched words between two moments."""
+        words = [tuple(int(text, 16) for text in point.split(",")[1:])
+                 for point in points if point[0] == "2"]
+        if not words:
+            return []
+        with self.moment(end) as moment:
+            table = handlers(moment)
+        with self.moment(begin) as moment:
+            return [push for push in pushes(moment, table, end)
+                    if any(push.covers(*word) for word in words)]
+
+    def last_change(self, register: str, limit: int) -> Optional[tuple[int, int]]:
+        """The last step that changed a register, as a moment and steps after it, at
         most `limit` instructions back; None if none did."""
         now, window = self.count(), 256
         end = now
         while end > 0 and now - end < limit:
-            begin = max(0, end - window, now - limit)
-            moment, last = self._moment(begin), None
-            try:
+            begin, last = max(0, end - window, now - limit), None
+            with self.moment(begin) as moment:
                 value = moment.gdb.register(register)
-                for count in range(begin, end):
-                    moment.gdb.step()
+                count = begin
+                while count < end:
+                    at = count, moment.steps
+                    moment.step()
                     was, value = value, moment.gdb.register(register)
                     if value != was:
-                        last = count
-            finally:
-                moment.close()
+                        last = at
+                    count = moment.count()
             if last is not None:
                 return last
             end, window = begin, window * 4
@@ -338,7 +353,7 @@ class Timeline:
     def msrs(self, scratch: int) -> dict[str, int]:
         """The model-specific registers now: reading them changes a replay, so a
         replay of its own is given up for it. `scratch` is as for Gdb.rdmsr."""
-        moment = self._moment(self.count())
+        moment = self.moment(self.count())
         try:
             return {name: moment.gdb.rdmsr(number, scratch)
                     for name, number in MSRS.items()}

@@ -17,7 +17,8 @@ from machine import deadlines, environment
 from replay.gdb_session import rewind
 from machine.qemu import TREE
 from machine.symbols import Symbols
-from replay.timeline import BEGIN, STOPPED, Recording, Timeline, recording
+from replay.moment import STOPPED
+from replay.timeline import BEGIN, Recording, Timeline, recording
 
 # One process has all these tests, so that what they look at is recorded once.
 pytestmark = pytest.mark.xdist_group("rewind")
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.xdist_group("rewind")
 STEPS = 6
 # GDB's words at either end of a recording: until 15, and since.
 NO_MORE = "No more reverse-execution history|Reached end of recorded history"
+USER_CS = 0x33
 # A call of /bin/regs with a pattern in every register.
 TO_A_CALL = ["break-user regs registers_call", "continue", "delete", "next-syscall"]
 
@@ -139,22 +141,27 @@ def test_a_command_says_what_is_wrong(walk: dict[str, str], command: str,
     assert sentence in walk[command] and "Traceback" not in walk[command]
 
 
-# ---- last-write --------------------------------------------------------------
-
-def test_last_write_stops_before_the_instruction_that_wrote(kernel: Symbols) -> None:
-    """The word by the stub's scratch store, the register by its pop."""
-    session = rewind("/bin/regs 7", [
-        *TO_A_CALL, "tbreak *$rcx", "continue",
-        "last-write $r10", "stepi", "print/x $r10",
-        "last-write per_cpu.user_rsp", "print/x $rsp", "stepi",
-        "print/x per_cpu.user_rsp"])
-    register, _, r10, memory, rsp, _, word = session.answers[len(TO_A_CALL) + 2:]
-    assert "pop %r10" in register and r10.split()[-1] in register, session
-    assert "mov %rsp,%gs:0x8" in memory, session
-    assert rsp.split()[-1] == word.split()[-1], session
-
-
 # ---- the recording itself ----------------------------------------------------
+
+def test_gdb_goes_over_a_watched_word_that_the_cpu_pushes_to() -> None:
+    """QEMU alone would take the exception again and again."""
+    session = rewind("/bin/hello", [
+        "tbreak proc_enter_user", "continue", "watch *(long *)(per_cpu.kernel_rsp - 8)",
+        "continue", "continue", "print/x $cs", "stepi", "reverse-continue",
+        "print/x $cs"])
+    assert "New value = 43" in session[4] and "trap_stubs ()" in session[4], session
+    assert "0x8" in session[5] and "0x33" in session[8], session
+
+
+def test_the_tables_and_the_page_tables_can_be_looked_at(kernel: Symbols) -> None:
+    """They come from QEMU's monitor, through the server."""
+    session = rewind("/bin/hello", ["next-syscall", "gdt", "tss", "idt pf",
+                                    "pagewalk $rip", "monitor no_such_command"])
+    assert "7 entries" in session[1] and "TSS, DPL 0" in session[1]
+    assert "top of hello[1]'s kernel stack" in session[2]
+    assert "vector 0xe #PF" in session[3] and "only ring 0 may" in session[4]
+    assert "unknown command" in session[5]
+
 
 @pytest.fixture(scope="module")
 def recorded() -> Iterator[Recording]:
@@ -178,6 +185,44 @@ def test_a_moment_is_the_same_in_every_replay_and_recording(
     assert first == again != other
     with recording("/bin/hello") as another:
         assert registers_at(another, 90_000) == [first]
+
+
+def test_a_moment_before_an_exception_is_the_same_in_every_replay(
+        recorded: Recording, kernel: Symbols) -> None:
+    """No instruction is counted while the CPU takes it, so two moments have one
+    number: the one before it is meant, and a step goes to the other."""
+    count = first_page_fault(recorded, kernel)
+    for rip, cs in [(r["rip"], r["cs"]) for r in registers_at(recorded, *[count] * 10)]:
+        assert rip < 1 << 47 and cs == USER_CS
+    with Timeline(recorded) as timeline:
+        timeline.goto(count)
+        before = timeline.gdb.registers()
+        timeline.step()
+        assert timeline.count() == count and not timeline.gdb.in_ring_3()
+        timeline.step()
+        timeline.step_back()
+        assert timeline.count() == count
+        timeline.goto(count)
+        timeline.step()
+        timeline.step_back()
+        assert timeline.gdb.registers() == before
+
+
+def first_page_fault(made: Recording, kernel: Symbols) -> int:
+    """The moment before the first page fault of ring 3."""
+    with Timeline(made) as timeline:
+        timeline.insert(f"1,{kernel.address('trap_handler'):x},1")
+        while True:
+            timeline.cont(lambda: False)
+            frame = timeline.gdb.register("rdi")
+            cs = frame + kernel.offset_of("trap_frame", "cs")
+            if timeline.gdb.read_u64(cs) == USER_CS:
+                break
+        count = timeline.count()
+        while not timeline.gdb.in_ring_3():
+            count -= 1
+            timeline.goto(count)
+        return count
 
 
 def test_a_watchpoint_backwards_stops_before_the_write(recorded: Recording,

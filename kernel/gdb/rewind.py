@@ -6,9 +6,12 @@ knows the whole recording, for what GDB cannot. Each question is a packet
 qThreshold.WORD; nothing else is known here of who answers:
 
     count                     the moment, in instructions
-    arm:COUNT                 where the next step back is to lead
-    register:NAME:INSTRUCTIONS, memory:ADDRESS:SIZE
-                              the moment before the last write, or `none`
+    arm:COUNT:STEPS           where the next step back is to lead: to a moment, or
+                              so many steps after it
+    register:NAME:INSTRUCTIONS
+                              COUNT:STEPS before its last change, or `none`
+    memory:ADDRESS:SIZE       COUNT:STEPS:HANDLER of its last write, or `none`; a
+                              handler is where the CPU went as it wrote by itself
     console                   what has been printed
     msrs:SCRATCH              each MSR
 
@@ -24,7 +27,9 @@ import gdb
 
 from . import msr
 from .command import COMMANDS, command, overview, say
-from .cpu import GENERAL
+from .cpu import GENERAL, vector_name
+from .headers import number
+from .idt import gates
 from .machine import MASK, disassemble, packet, register
 from .symbols import address_of, code_text
 
@@ -32,6 +37,9 @@ REGISTERS = (*GENERAL, "eflags", "cs", "ss", "ds", "es", "fs", "gs", "fs_base",
              "gs_base", "k_gs_base", "cr2", "cr3")
 FAR_BACK = 20_000  # instructions that are searched for a register's change
 FORWARDS_TOO = dict(COMMANDS)
+
+# An answer may need a replay or more: GDB's two seconds are for a wire.
+gdb.execute("set remotetimeout 1200")
 
 
 def ask_recording(question: str) -> str:
@@ -46,19 +54,25 @@ def ask_recording(question: str) -> str:
     return answer
 
 
-def go_to(count: int) -> None:
-    """To the moment before instruction `count`. GDB looks at the machine anew
-    after a step back, so that is what it is told to do."""
-    ask_recording(f"arm:{count:x}")
+def go_to(count: int, steps: int = 0) -> None:
+    """To the moment before instruction `count`, or so many steps after it. GDB
+    looks at the machine anew after a step back, so that is what it is told to
+    do."""
+    ask_recording(f"arm:{count:x}:{steps:x}")
     gdb.execute("reverse-stepi", to_string=True)
     if int(ask_recording("count"), 16) != count:
         raise gdb.GdbError(f"The recording ends before moment {count}.")
 
 
 def here() -> str:
+    """The instruction that comes next."""
     pc = register("rip")
-    line = disassemble(pc, pc + 1)[0]
-    text = re.sub(r"\s+", " ", line["asm"])
+    if not register("cr0") & number("CR0_PG"):
+        return f"{pc:#x}: the firmware, or the way to long mode"
+    try:
+        text = re.sub(r"\s+", " ", disassemble(pc, pc + 1)[0]["asm"])
+    except gdb.MemoryError:
+        text = "the page is not there yet"
     return f"{pc:#x} {code_text(pc)}: {text}"
 
 
@@ -84,7 +98,8 @@ def last_write(argument: str) -> None:
     WHAT is a register ($r10) or something in memory (per_cpu.user_rsp,
     *(long *)0x7fffffffe000). Stops before that instruction; `stepi` runs it
     again. A register's last change is looked for in the 20,000 instructions
-    before; a memory's last write in the whole recording."""
+    before; a memory's last write in the whole recording. What the CPU pushes as
+    it takes an exception or an interrupt is a write, too."""
     if not argument:
         raise gdb.GdbError("last-write: of what? As in: last-write $r10")
     value, register_name = gdb.parse_and_eval(argument), argument[1:]
@@ -102,13 +117,22 @@ def last_write(argument: str) -> None:
     if answer == "none":
         raise gdb.GdbError(f"last-write: nothing wrote {argument} {where}.")
     place = value.address  # an address with $rsp in it is another one, back there
-    go_to(int(answer, 16))
+    count, steps, handler = (int(text, 16) for text in (answer + ":0:0").split(":")[:3])
+    go_to(count, steps)
     try:
         value = place.dereference() if place else gdb.parse_and_eval(argument)
         before = value.format_string(format="x")
     except gdb.MemoryError:
         before = "not mapped"
-    say(f"{argument} was {before}, and becomes {was} by\n  {here()}")
+    how = f"as the CPU takes {taken(handler)}, before" if handler else "by"
+    say(f"{argument} was {before}, and becomes {was} {how}\n  {here()}")
+
+
+def taken(handler: int) -> str:
+    """The exception or the interrupt that leads to a handler."""
+    names = [vector_name(vector) or f"vector {vector:#x}"
+             for vector, gate in gates().items() if gate.target == handler]
+    return names[0] if names else "an interrupt"
 
 
 @command("console")
