@@ -6,6 +6,7 @@ even there.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 from typing import Any, Callable, Generic, Optional, TypeVar
@@ -135,6 +136,8 @@ class Watcher:
         log = self.log.text()
         rip = self.gdb.register("rip")
         if not qemu_log.is_triple_fault(log):
+            if self._ends_with_status():
+                return Event(STOPPED, rip, verdict=self.lab.verdict_of(self.machine))
             return Event(STOPPED, rip, verdict=verdict(
                 Ground.RESET, "The machine reset itself or was switched off without a "
                 "triple fault: the kernel asked for it in "
@@ -143,6 +146,13 @@ class Watcher:
         root = qemu_log.root(log)
         return Event(DEAD, rip, root.vector if root else DOUBLE_FAULT,
                      root.error if root else 0, self._code(rip))
+
+    def _ends_with_status(self) -> bool:
+        """Lets a machine end that has stopped at its end; true if the kernel gave it
+        a status. From QEMU 9.1 on, -no-shutdown stops such a machine, too."""
+        with contextlib.suppress(MachineGone):
+            self.gdb.monitor("quit")
+        return self.machine.wait().status is not None
 
     def tables(self) -> Tables:
         """The segments as they are now."""
