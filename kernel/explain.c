@@ -45,17 +45,30 @@ static const struct {
 	{ 1, { 0xe7 }, "out" },
 	{ 1, { 0xee }, "out" },
 	{ 1, { 0xef }, "out" },
-	{ 2, { 0x0f, 0x00 }, "ltr or lldt" },
-	{ 2, { 0x0f, 0x01 }, "lgdt, lidt or the like" },
 	{ 2, { 0x0f, 0x07 }, "sysret" },
 	{ 2, { 0x0f, 0x20 }, "mov from cr" },
+	{ 2, { 0x0f, 0x21 }, "mov from dr" },
 	{ 2, { 0x0f, 0x22 }, "mov to cr" },
+	{ 2, { 0x0f, 0x23 }, "mov to dr" },
 	{ 2, { 0x0f, 0x30 }, "wrmsr" },
 	{ 2, { 0x0f, 0x32 }, "rdmsr" },
 };
 
+/* Those that start with 0f 00 and 0f 01, by bits 5 to 3 of the third byte. The
+ * first two of each are for ring 0 only because CR4.UMIP is set. */
+static const char *const group_6[8] = { "sldt", "str", "lldt", "ltr" };
+static const char *const group_7[8] = {
+	"sgdt", "sidt", "lgdt", "lidt", "smsw", NULL, "lmsw", "invlpg",
+};
+
 static const char *privileged_name(const uint8_t *bytes)
 {
+	if (memcmp(bytes, "\x0f\x01\xf8", 3) == 0)
+		return "swapgs";
+	if (memcmp(bytes, "\x0f\x00", 2) == 0)
+		return group_6[bytes[2] >> 3 & 7];
+	if (memcmp(bytes, "\x0f\x01", 2) == 0)
+		return group_7[bytes[2] >> 3 & 7];
 	for (size_t i = 0; i < sizeof(privileged) / sizeof(privileged[0]); i++)
 		if (memcmp(bytes, privileged[i].bytes, privileged[i].size) == 0)
 			return privileged[i].name;
@@ -117,11 +130,13 @@ static void explain_pf(uint64_t error, int vm_error)
 
 static void explain(const struct trap_frame *frame, int vm_error)
 {
-	uint8_t code[2] = { 0 };
+	uint8_t code[4] = { 0 };
+	const uint8_t *bytes = code;
 
-	copyin(code, frame->rip, sizeof(code));
+	for (size_t i = 0; i < sizeof(code); i++) /* the page may end */
+		copyin(&code[i], frame->rip + i, 1);
 	if ((code[0] & 0xf0) == 0x40) /* a REX prefix */
-		copyin(code, frame->rip + 1, sizeof(code));
+		bytes++;
 	switch (frame->vector) {
 	case VECTOR_DE:
 		kprintf("division by zero, or a quotient that does not fit");
@@ -133,10 +148,10 @@ static void explain(const struct trap_frame *frame, int vm_error)
 		kprintf("int3, a breakpoint");
 		break;
 	case VECTOR_UD:
-		explain_ud(code);
+		explain_ud(bytes);
 		break;
 	case VECTOR_GP:
-		explain_gp(frame->error, code);
+		explain_gp(frame->error, bytes);
 		break;
 	case VECTOR_PF:
 		explain_pf(frame->error, vm_error);
@@ -162,6 +177,17 @@ void explain_user_fault(const struct trap_frame *frame, int vm_error)
 	kprintf("\n");
 }
 
+/* GS as it was, which a SWAPGS may have exchanged since. */
+static void print_gs(bool gs_swapped)
+{
+	uint64_t now = rdmsr(MSR_GS_BASE), other = rdmsr(MSR_KERNEL_GS_BASE);
+	uint64_t gs = gs_swapped ? other : now;
+
+	kprintf("gs base %p%s  kernel gs base %p\n", (void *)gs,
+		gs == (uint64_t)per_cpu_data_ptr() ? "" : " (not the kernel's)",
+		(void *)(gs_swapped ? now : other));
+}
+
 static void print_registers(const struct trap_frame *f)
 {
 	kprintf("rax %p  rbx %p  rcx %p\n", (void *)f->rax, (void *)f->rbx,
@@ -178,8 +204,6 @@ static void print_registers(const struct trap_frame *f)
 		f->rflags);
 	kprintf("cs %lx  ss %lx  cr2 %p  cr3 %p\n", f->cs, f->ss,
 		(void *)read_cr2(), (void *)read_cr3());
-	kprintf("gs base %p  kernel gs base %p\n", (void *)rdmsr(MSR_GS_BASE),
-		(void *)rdmsr(MSR_KERNEL_GS_BASE));
 }
 
 /* What an error code says. */
@@ -207,7 +231,7 @@ static void print_error(const struct trap_frame *frame)
 	}
 }
 
-void explain_kernel_fault(const struct trap_frame *frame)
+void explain_kernel_fault(const struct trap_frame *frame, bool gs_swapped)
 {
 	const uint8_t *code = (const uint8_t *)frame->rip;
 
@@ -222,5 +246,6 @@ void explain_kernel_fault(const struct trap_frame *frame)
 		kprintf("the instruction is ud2: code that is not there yet, "
 			"or a place never to be reached\n");
 	print_registers(frame);
+	print_gs(gs_swapped);
 	print_backtrace(frame->rip, frame->rbp);
 }

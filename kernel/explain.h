@@ -10,7 +10,8 @@
  * program. vm_error is what vm_fault said, if it was a page fault. */
 void explain_user_fault(const struct trap_frame *frame, int vm_error);
 
-/* Prints all there is to say about a fault of the kernel. */
-void explain_kernel_fault(const struct trap_frame *frame);
+/* Prints all there is to say about a fault of the kernel. gs_swapped: a SWAPGS
+ * has been made since. */
+void explain_kernel_fault(const struct trap_frame *frame, bool gs_swapped);
 
 #endif

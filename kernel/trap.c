@@ -41,9 +41,9 @@ static void kill_user(const struct trap_frame *frame, int vm_error)
 		vm_error == -ENOMEM ? SIGKILL : signal_of(frame->vector)));
 }
 
-static void kernel_fault(const struct trap_frame *frame)
+static void kernel_fault(const struct trap_frame *frame, bool gs_swapped)
 {
-	explain_kernel_fault(frame);
+	explain_kernel_fault(frame, gs_swapped);
 	machine_exit(EXIT_PANIC);
 }
 
@@ -76,7 +76,7 @@ static int user_page_fault(const struct trap_frame *frame)
 	return vm_fault(&proc_current()->vm, read_cr2(), access);
 }
 
-void trap_handler(struct trap_frame *frame)
+void trap_handler(struct trap_frame *frame, bool gs_swapped)
 {
 	bool from_user = frame->cs & 3;
 	int error = 0;
@@ -94,7 +94,7 @@ void trap_handler(struct trap_frame *frame)
 	}
 	if (!from_user || frame->vector == VECTOR_DF ||
 	    frame->vector == VECTOR_MC)
-		kernel_fault(frame);
+		kernel_fault(frame, from_user || gs_swapped);
 	kill_user(frame, error);
 }
 

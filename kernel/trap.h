@@ -52,9 +52,10 @@ _Static_assert(offsetof(struct trap_frame, cs) == TRAP_FRAME_CS,
 /* Where each of the 256 vectors arrives. */
 extern const uint64_t trap_entries[VECTORS];
 
-/* The C side of every trap, with interrupts off. Returns when the interrupted
- * code is to go on. */
-void trap_handler(struct trap_frame *frame);
+/* The C side of every trap, with interrupts off. gs_swapped: ring 0 was
+ * interrupted with the user's GS, and trap_entry.S has changed it. Returns when
+ * the interrupted code is to go on. */
+void trap_handler(struct trap_frame *frame, bool gs_swapped);
 
 /* Moves the frame of a trap that came from ring 3 off its interrupt stack, to
  * where an ordinary trap would have put it, and returns its new place. */

@@ -32,6 +32,7 @@
 	pushq $RFLAGS_FIXED	/* a gate keeps the user's DF, which C wants */
 	popfq			/* clear, and AC, which would lift SMAP */
 	movq %rsp, %rdi
+	xorl %esi, %esi
 	.endm
 
 	.macro pop_registers
@@ -111,7 +112,8 @@ trap_any_gs:
 	js 3f
 	swapgs
 	incl %ebx
-3:	call trap_handler
+3:	movl %ebx, %esi
+	call trap_handler
 	testl %ebx, %ebx
 	jz 4f
 	swapgs

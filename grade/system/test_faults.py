@@ -39,6 +39,10 @@ FAULTS = {
     "out": (r"#GP\(0x0\)", signal.SIGSEGV),
     "lgdt": (r"#GP\(0x0\)", signal.SIGSEGV),
     "sgdt": (r"#GP\(0x0\)", signal.SIGSEGV),
+    "swapgs": (r"#GP\(0x0\)", signal.SIGSEGV),
+    "invlpg": (r"#GP\(0x0\)", signal.SIGSEGV),
+    "ltr": (r"#GP\(0x0\)", signal.SIGSEGV),
+    "mov-dr7": (r"#GP\(0x0\)", signal.SIGSEGV),
     "mov-cr3": (r"#GP\(0x0\)", signal.SIGSEGV),
     "wrmsr": (r"#GP\(0x0\)", signal.SIGSEGV),
     "kernel-ds": (r"#GP\(0x10\)", signal.SIGSEGV),
@@ -67,6 +71,15 @@ def test_the_reason_is_one_line(fault: str, initrd: Path) -> None:
     assert len(lines) == 1, result.report
     expected = rf"fault\[1\]: {exception} at 0x[0-9a-f]+: \w+"
     assert re.match(expected, lines[0]), result.report
+
+
+@pytest.mark.parametrize("fault, name", [
+    *((name, name) for name in ("hlt", "cli", "in", "out", "lgdt", "sgdt", "swapgs",
+                                "invlpg", "ltr", "wrmsr")),
+    ("mov-cr3", "mov from cr"), ("mov-dr7", "mov to dr")])
+def test_what_is_for_ring_0_is_named(fault: str, name: str, initrd: Path) -> None:
+    console = run(f"/bin/fault {fault}", initrd=initrd).console
+    assert f": {name} is for ring 0 only\n" in console, console
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -11,6 +11,8 @@ import pytest
 from machine.qemu import STATUS_PANIC, Machine, Result
 from machine.symbols import Symbols
 
+SWAPGS_SIZE = 3  # bytes
+
 
 def break_in_a_call(kernel: Symbols, **registers: int) -> Result:
     """Stops in the first write of a program, changes registers, and lets the
@@ -72,3 +74,29 @@ def test_a_broken_kernel_stack_is_told_on_a_stack_of_its_own(kernel: Symbols
     result = break_in_a_call(kernel, rsp=0x1000)
     assert result.status == STATUS_PANIC, result.report
     assert "#DF" in result.console, result.report
+
+
+def gs_of(result: Result) -> tuple[int, int]:
+    """GS_BASE and KERNEL_GS_BASE, as they were when the kernel stopped."""
+    found = re.search(r"^gs base (?:0x)?(\w+).*  kernel gs base (?:0x)?(\w+)",
+                      result.console, re.MULTILINE)
+    assert found, result.report
+    return int(found[1], 16), int(found[2], 16)
+
+
+def test_gs_is_the_one_of_the_fault(lost: Result, kernel: Symbols) -> None:
+    assert gs_of(lost) == (kernel.address("per_cpu"), 0), lost.report
+
+
+def test_gs_is_the_one_of_the_fault_though_it_has_been_changed(kernel: Symbols) -> None:
+    """As when the stub forgets its SWAPGS: the store to %gs: fails, and the way to
+    the panic changes GS over."""
+    with Machine("/bin/hello", gdb=True, stopped=True) as machine:
+        gdb = machine.gdb()
+        gdb.run_to(kernel.address("syscall_entry"))
+        user = gdb.register("gs_base")
+        gdb.set_register("rip", gdb.register("rip") + SWAPGS_SIZE)
+        gdb.resume()
+        result = machine.wait()
+    assert gs_of(result) == (user, kernel.address("per_cpu")), result.report
+    assert "(not the kernel's)" in result.console, result.report

@@ -67,6 +67,14 @@ static void misbehave(const char *what)
 		asm volatile("lgdt (%0)" : : "r"(data));
 	if (!strcmp(what, "sgdt"))
 		asm volatile("sgdt (%0)" : : "r"(data)); /* UMIP */
+	if (!strcmp(what, "swapgs"))
+		asm volatile("swapgs");
+	if (!strcmp(what, "invlpg"))
+		asm volatile("invlpg (%0)" : : "r"(data));
+	if (!strcmp(what, "ltr"))
+		asm volatile("ltr %%ax" : : "a"(0x18));
+	if (!strcmp(what, "mov-dr7"))
+		asm volatile("mov %0, %%dr7" : : "r"(0x400L));
 	if (!strcmp(what, "mov-cr3"))
 		asm volatile("mov %%cr3, %%rax" : : : "rax");
 	if (!strcmp(what, "wrmsr"))
