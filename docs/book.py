@@ -26,7 +26,7 @@ for folder in ("grade", "docs/player"):
 from known_wrong import run as known_wrong  # noqa: E402
 import page  # noqa: E402
 from machine import deadlines  # noqa: E402
-from replay.tracing import Recorder  # noqa: E402
+from replay.recorder import Recorder  # noqa: E402
 
 # A stub that pops R8 and R10 in the wrong order, for the chapter's comparison.
 WRONG = "E68"

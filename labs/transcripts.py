@@ -45,7 +45,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent),
 from intake import build, read  # noqa: E402
 from judge import probes  # noqa: E402
 from machine import deadlines, environment  # noqa: E402
-from replay.gdb_session import copy_tree, debug, rewind  # noqa: E402
+from replay.session import copy_tree, debug, rewind  # noqa: E402
 from machine.qemu import TREE, Machine, MachineError  # noqa: E402
 import tree as student_tree  # noqa: E402
 

@@ -32,7 +32,7 @@ from machine import deadlines, environment
 from machine.gdb_remote import MachineGone
 from machine.qemu import STATUS_FAULT, Result
 from machine.symbols import Symbols
-from replay.gdb_session import copy_tree
+from replay.session import copy_tree
 
 AC = 1 << 18
 CALLS = 1000  # of an attack, at most

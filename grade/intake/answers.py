@@ -10,7 +10,6 @@ labs are graded all the same.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import re
 import signal
 import struct
@@ -21,6 +20,7 @@ try:
 except ModuleNotFoundError:  # before Python 3.11
     import tomli as tomllib  # type: ignore[no-redef]
 
+from machine.headers import constants
 from machine.qemu import TREE
 
 Record = dict[str, Any]
@@ -67,27 +67,21 @@ def _random_next(state: int) -> tuple[int, int]:
     return state, z ^ z >> 31
 
 
-@functools.lru_cache(maxsize=None)
-def constants(header: str) -> Mapping[str, int]:
-    """The numbers that a header of this tree defines."""
-    found = {}
-    for name, value, base, shift in re.findall(
-            r"^#define[ \t]+(\w+)[ \t]+(?:(0x[0-9a-f]+|\d+)|\((\d+) << (\d+)\))"
-            r"[ \t]*(?:/\*.*)?$", (TREE / header).read_text(), re.MULTILINE):
-        found[name] = int(value, 0) if value else int(base) << int(shift)
-    return found
+def _number_of(header: str, name: str) -> int:
+    """A number that a header of this tree defines."""
+    return constants(TREE / header)[name]
 
 
 def _gdt(name: str) -> int:
-    return constants("kernel/gdt.h")[name]
+    return _number_of("kernel/gdt.h", name)
 
 
 def _x86(name: str) -> int:
-    return constants("kernel/x86.h")[name]
+    return _number_of("kernel/x86.h", name)
 
 
 def _frame(name: str) -> int:
-    return constants("kernel/syscall_entry.h")[f"FRAME_{name}"]
+    return _number_of("kernel/syscall_entry.h", f"FRAME_{name}")
 
 
 def _machine_check_stack() -> int:
@@ -110,7 +104,7 @@ def _puzzle_selector(student: str) -> int:
 
 
 def _puzzle_flags(student: str) -> int:
-    flags = constants("user/lib/probe.h")
+    flags = constants(TREE / "user/lib/probe.h")
     return flags["FLAGS_BASE"] | number_of(student, 2) & flags["FLAGS_FREE"]
 
 
@@ -173,7 +167,7 @@ QUESTIONS: dict[int, tuple[Question, ...]] = {
         _number(lambda: _frame("RCX")),
         # The number stands in front of the call's own arguments.
         _word(C_ARGUMENTS[3], REGISTERS),
-        _number(lambda: -constants("kernel/errno.h")["ENOSYS"]),
+        _number(lambda: -_number_of("kernel/errno.h", "ENOSYS")),
         _of_student(lambda student: number_of(student, 3)),
         TEXT,
     ),

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from machine.gdb_remote import GdbError, GdbTimeout
-from .instructions import writes_to
+from machine.code import Code, Undecodable, accesses
+from machine.gdb_remote import Gdb, GdbError
+from machine.symbols import NoSymbols
+from machine.x86 import KERNEL_HALF
 from .moment import Moment
 from .pushes import handlers, taken
 from .timeline import Hit, Timeline
 
 # Instructions that are searched first; then ever more, further back.
 FIRST_WINDOW, GROWTH = 1 << 17, 16
-# The lower half of the addresses belongs to one address space.
-UPPER_HALF = 1 << 63
 
 
 class Write(NamedTuple):
@@ -44,16 +44,11 @@ class Word(NamedTuple):
 
     def at(self, moment: Moment) -> Optional[bytes]:
         """What is there; None where nothing is mapped."""
-        try:
-            return moment.gdb.read(self.address, self.size)
-        except GdbTimeout:
-            raise
-        except GdbError:
-            return None
+        return moment.gdb.peek(self.address, self.size)
 
     def is_seen(self, moment: Moment) -> bool:
         """Is it the same word there, or another address space's?"""
-        return self.address >= UPPER_HALF or moment.gdb.register("cr3") == self.cr3
+        return self.address >= KERNEL_HALF or moment.gdb.register("cr3") == self.cr3
 
 
 def last_write(line: Timeline, address: int, size: int) -> Optional[Write]:
@@ -135,3 +130,14 @@ def _by_instruction(moment: Moment, count: int, word: Word) -> Optional[Write]:
         if moment.count() > count:
             is_written = covered or word.at(moment) != before
             return Write(count, steps) if is_written else None
+
+
+def writes_to(gdb: Gdb, address: int, size: int) -> bool:
+    """Does the instruction that comes next write to any of these bytes?"""
+    registers = gdb.registers()
+    try:
+        instruction = Code(NoSymbols(), gdb.peek).decode(registers["rip"])
+    except Undecodable:
+        return False
+    return any(start < address + size and address < start + length
+               for start, length in accesses(instruction, registers)[1])

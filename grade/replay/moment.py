@@ -9,13 +9,13 @@ nothing taken yet. So that is what a moment means, and a step more leads to the 
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from typing import Iterator
 
 from machine import deadlines
 from machine.gdb_remote import STEP_TRIES, Gdb, GdbError, MachineGone
 from machine.qemu import Machine
+from machine.recording import instruction_count
 
 STOPPED = "T05thread:p01.01;"
 
@@ -34,6 +34,7 @@ class _Client(Gdb):
         answer = self._receive(time.monotonic() + seconds)
         if answer[:1] in "WX":
             raise MachineGone()
+        self.must_be_there()
         return answer
 
     def stop_now(self) -> None:
@@ -73,11 +74,7 @@ class Moment:
 
     def count(self) -> int:
         """How many instructions have run."""
-        found = re.search(r"instruction count = (\d+)",
-                          self.gdb.monitor("info replay"))
-        if not found:
-            raise GdbError("QEMU tells no count of instructions")
-        return int(found[1])
+        return instruction_count(self.gdb)
 
     def is_at(self, count: int, rip: int) -> bool:
         """Is this that state of the two that a moment may have?"""

@@ -13,9 +13,8 @@ import re
 import struct
 from typing import NamedTuple, Optional
 
+from machine.x86 import HAS_ERROR_CODE
 from .moment import Moment
-
-WITH_ERROR_CODE = {8, *range(10, 15), 17, 21, 29, 30}  # vectors
 
 
 class Push(NamedTuple):
@@ -70,4 +69,4 @@ def taken(moment: Moment, table: dict[int, int]) -> Optional[Push]:
     rip, rsp = moment.gdb.register("rip"), moment.gdb.register("rsp")
     if rip not in table:
         return None
-    return Push(moment.count(), rip, rsp, 48 if table[rip] in WITH_ERROR_CODE else 40)
+    return Push(moment.count(), rip, rsp, 48 if table[rip] in HAS_ERROR_CODE else 40)

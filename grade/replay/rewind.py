@@ -21,7 +21,8 @@ from typing import Any, Optional
 from machine import deadlines
 from machine.qemu import TREE, Machine, MachineError
 from replay.server import Server
-from replay.timeline import COUNTED, Recording, Timeline, recording
+from machine.recording import COUNTED, Recording, recording
+from replay.timeline import Timeline
 
 # Where a person may type, time has to pass as it does. Elsewhere instructions are
 # counted instead, so that each recording is the same.

@@ -16,80 +16,19 @@ A recording cannot be changed: writing a register or memory is refused.
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import tempfile
-import time
-from typing import Any, Callable, Iterator, NamedTuple, Optional
+from typing import Callable, Iterator, NamedTuple, Optional
 
 from machine import deadlines
 from machine.gdb_remote import Gdb, GdbTimeout, MachineGone
-from machine.qemu import Machine, MachineError, Result, Why
+from machine.recording import Recording
+from machine.x86 import MSRS
 from .moment import STOPPED, Moment, watch_text
 from .pushes import Push, handlers, pushes
 
 INTERRUPTED = "T02thread:p01.01;"
 BEGIN, END = STOPPED + "replaylog:begin;", STOPPED + "replaylog:end;"
 
-# Instructions are counted instead of time, and random numbers and the date are
-# fixed: a program's recordings are all the same.
-COUNTED = "shift=0,sleep=off"
-SAME_EACH_TIME = ("-seed", "1", "-rtc", "base=2026-01-01,clock=vm")
-
 AHEAD = 1 << 17  # instructions that are searched at once for a watched word
-
-MSRS = {"EFER": 0xC0000080, "STAR": 0xC0000081, "LSTAR": 0xC0000082,
-        "SFMASK": 0xC0000084, "FS_BASE": 0xC0000100, "GS_BASE": 0xC0000101,
-        "KERNEL_GS_BASE": 0xC0000102}
-
-
-@dataclasses.dataclass(frozen=True)
-class Recording:
-    """What is needed to see a run again: Machine's arguments, and how it ended."""
-
-    init: Optional[str]
-    options: dict[str, Any]
-    result: Result
-
-    def replay(self, **more: Any) -> Machine:
-        """A machine that does the same, stopped before its first instruction."""
-        return Machine(self.init, stopped=True, **{**self.options, **more})
-
-
-@contextlib.contextmanager
-def recording(init: Optional[str], patience: Optional[float] = None,
-              meanwhile: Callable[[Machine], bool] = lambda machine: False,
-              **options: Any) -> Iterator[Recording]:
-    """Records a run to its end, or for so many seconds (deadlines.run()), or until
-    `meanwhile`, which is asked again and again, says that it is enough; options
-    are Machine's."""
-    with tempfile.TemporaryDirectory(prefix="threshold-") as directory:
-        icount = options.pop("icount", COUNTED)
-        log = f"rrfile={directory}/replay.bin"
-        options["flags"] = [*options.get("flags", ()), *SAME_EACH_TIME]
-        replay = {**options, "icount": f"{icount},rr=replay,{log}"}
-        with Machine(init, monitor=True, icount=f"{icount},rr=record,{log}",
-                     **options) as machine:
-            result = _run(machine, patience or deadlines.run(), meanwhile)
-        yield Recording(init, replay, result)
-
-
-def _run(machine: Machine, patience: float,
-         meanwhile: Callable[[Machine], bool]) -> Result:
-    until = time.monotonic() + patience
-    why, sentence = Why.PATIENCE, (
-        f"it was stopped after {patience:g} s: it waits for input, runs for long, or "
-        "hangs")
-    while machine.is_running and time.monotonic() < until:
-        if meanwhile(machine):
-            why, sentence = Why.LEFT, "it was left while it ran"
-            break
-        time.sleep(0.005)
-    if not machine.is_running:
-        return machine.wait()
-    with contextlib.suppress(MachineError, OSError, ValueError):
-        machine.monitor("quit")  # the log is written out then
-    return dataclasses.replace(machine.wait(), why=why, stopped=sentence)
 
 
 class Hit(NamedTuple):

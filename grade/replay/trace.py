@@ -1,6 +1,6 @@
 """Writes a trace of one system call: `make trace PROG=/bin/hello NR=write`.
 
-What a trace is, docs/trace-format.md says; replay/tracing.py records it.
+What a trace is, docs/trace-format.md says; replay/recorder.py records it.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from typing import Any, Optional, Sequence
 
 from machine.gdb_remote import GdbError
 from machine.qemu import TREE, MachineError
-from replay.tracing import BODIES, LIMIT, Recorder, TraceError, constants
+from replay.follower import BODIES
+from replay.recorder import Recorder, TraceError, call_names
+from replay.stepper import LIMIT
 
 
 def call_number(text: str) -> Optional[int]:
     """The number of a call that was named or numbered; None for any call."""
     if not text:
         return None
-    numbers = {name.lower(): number for name, number in constants(
-        TREE, "syscall.h", "SYS_").items()}
+    numbers = {name: number for number, name in call_names(TREE).items()}
     name = text.lower().removeprefix("sys_")
     if name in numbers:
         return numbers[name]

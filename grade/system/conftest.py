@@ -16,7 +16,7 @@ import pytest
 from known_wrong import run as known_wrong
 from machine import deadlines
 from machine.qemu import TREE
-from replay.tracing import Recorder
+from replay.recorder import Recorder
 from browser import Browser
 
 sys.path.insert(0, str(TREE / "docs/player"))

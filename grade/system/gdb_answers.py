@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Callable
 
 from machine import deadlines
-from replay.gdb_session import Session
+from replay.session import Session
 
 COMMANDS = ["break-user", "catch-faults", "connect", "gdt", "idt", "kstack", "msr",
             "next-syscall", "pagewalk", "percpu", "ps", "step-entry", "sysframe",

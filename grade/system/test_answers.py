@@ -18,7 +18,7 @@ import labs
 from intake import answers
 from machine import deadlines
 from intake.answers import QUESTIONS, AnswersError
-from replay.gdb_session import debug
+from replay.session import debug
 from machine.qemu import KERNEL, TREE
 from machine.kernel import Kernel
 from machine.symbols import Symbols

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from machine import deadlines, environment
-from replay.gdb_session import copy_tree
+from replay.session import copy_tree
 from machine.qemu import TREE
 
 SOLUTIONS = sorted((TREE / "labs/challenges").glob("*.patch"))

@@ -7,7 +7,7 @@ import re
 
 from gdb_answers import FIELDS, TO_A_CALL_WITH_PATTERNS, frame_of, hexadecimal, value_of
 from machine.qemu import TREE
-from replay.gdb_session import debug
+from replay.session import debug
 
 
 def test_sysframe_holds_the_programs_patterns() -> None:

@@ -13,7 +13,7 @@ import pytest
 from gdb_answers import COMMANDS, FIELDS, SHOWS, frame_of, no_traceback, wait_until
 from machine import deadlines
 from machine.qemu import Machine, TREE
-from replay.gdb_session import copy_tree, debug, gdb
+from replay.session import copy_tree, debug, gdb
 
 sys.path.insert(0, str(TREE / "labs"))
 # pylint: disable=wrong-import-position

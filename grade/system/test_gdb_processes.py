@@ -7,7 +7,7 @@ import re
 
 from gdb_answers import SHOWS, no_traceback, table_of
 from machine.qemu import Machine, TREE
-from replay.gdb_session import debug, gdb
+from replay.session import debug, gdb
 
 
 def test_ps_shows_what_each_process_does() -> None:

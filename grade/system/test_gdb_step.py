@@ -6,7 +6,7 @@ import re
 
 from gdb_answers import FIELDS, value_of
 from machine.qemu import TREE
-from replay.gdb_session import debug
+from replay.session import debug
 
 
 def test_step_entry_goes_through_the_whole_stub() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from gdb_answers import hexadecimal, table_of, value_of
 from machine.symbols import Symbols
-from replay.gdb_session import debug
+from replay.session import debug
 
 
 def test_gdt_before_and_after_the_kernel_loads_its_own() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from gdb_answers import qemu_of, wait_until
 from machine import deadlines
-from replay.gdb_session import copy_tree
+from replay.session import copy_tree
 
 
 class Tmux:

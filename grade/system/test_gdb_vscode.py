@@ -11,7 +11,7 @@ from pathlib import Path
 from gdb_answers import qemu_of
 from machine import deadlines
 from machine.qemu import TREE
-from replay.gdb_session import copy_tree
+from replay.session import copy_tree
 
 
 def substituted(value: object, tree: Path) -> object:

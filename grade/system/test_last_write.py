@@ -8,7 +8,7 @@ import re
 import pytest
 
 from machine.symbols import Symbols
-from replay.gdb_session import Session, rewind
+from replay.session import Session, rewind
 
 pytestmark = pytest.mark.xdist_group("rewind")
 

@@ -14,11 +14,12 @@ import pexpect
 import pytest
 
 from machine import deadlines, environment
-from replay.gdb_session import rewind
+from replay.session import rewind
 from machine.qemu import TREE
 from machine.symbols import Symbols
+from machine.recording import Recording, recording
 from replay.moment import STOPPED
-from replay.timeline import BEGIN, Recording, Timeline, recording
+from replay.timeline import BEGIN, Timeline
 
 # One process has all these tests, so that what they look at is recorded once.
 pytestmark = pytest.mark.xdist_group("rewind")

@@ -8,11 +8,10 @@ import subprocess
 
 import pytest
 
-import bench
-from machine import deadlines
+from machine import deadlines, speed
 from machine.qemu import TREE
 
-AIMS = {key: aim for key, (_, aim, _) in bench.ROWS.items()
+AIMS = {key: aim for key, (_, aim, _) in speed.ROWS.items()
         if aim is not None and key.endswith("_instructions")}
 
 # Another compiler makes other code: so much of the aim is left to it.
@@ -21,7 +20,7 @@ SLACK = 1.25
 
 @pytest.fixture(scope="module")
 def counts() -> dict[str, int]:
-    return bench.count_instructions()
+    return speed.count_instructions()
 
 
 @pytest.mark.parametrize("key", AIMS)
@@ -30,13 +29,13 @@ def test_it_costs_no_more_than_it_should(key: str, counts: dict[str, int]) -> No
 
 
 def test_counts_are_the_same_in_every_run(counts: dict[str, int]) -> None:
-    assert bench.count_instructions() == counts
+    assert speed.count_instructions() == counts
 
 
 def test_the_stub_is_as_long_as_it_looks() -> None:
     # Sixteen pushes, sixteen pops, eight moves of arguments, and what changes
     # stacks, GS and rings.
-    assert 40 <= bench.count_stub() <= 60
+    assert 40 <= speed.count_stub() <= 60
 
 
 @pytest.mark.xdist_group("make")
@@ -46,6 +45,6 @@ def test_bench_writes_every_number(make_environment: dict[str, str]) -> None:
         text=True, timeout=deadlines.host())
     assert done.returncode == 0, done.stdout + done.stderr
     numbers = json.loads((TREE / "build/bench.json").read_text())
-    assert numbers.keys() == bench.ROWS.keys()
-    for key, (what, _, _) in bench.ROWS.items():
+    assert numbers.keys() == speed.ROWS.keys()
+    for key, (what, _, _) in speed.ROWS.items():
         assert f"{numbers[key]:,}" in done.stdout, what

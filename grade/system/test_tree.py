@@ -3,6 +3,7 @@ alike."""
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -182,3 +183,74 @@ def test_main_calls_the_rooms_in_their_order() -> None:
               if name in home]
     first_calls = list(dict.fromkeys(called))
     assert len(first_calls) > 10 and first_calls == sorted(first_calls)
+
+
+# ---- the floors of grade/ ----------------------------------------------------
+
+# What each floor may import of grade/, besides itself.
+BELOW = {
+    "machine": set(),
+    "proof": {"machine", "labs"},
+    "intake": {"machine", "labs"},
+    "report": {"machine", "labs"},
+    "replay": {"machine", "labs"},
+    "judge": {"machine", "proof", "intake", "report", "replay", "labs"},
+}
+# What a person starts. Nothing else stands on them. (known_wrong/run.py is started,
+# too, but its own tests drive it; no floor may import anything of known_wrong/.)
+DOORS = {"grade", "handin", "bench", "replay.trace", "replay.rewind"}
+
+
+def imports_of(path: Path, package: str) -> Iterator[str]:
+    """The modules that a file of a package imports, wherever in the file, as
+    "machine.qemu"; of a name that a package gives, "machine.deadlines"."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = ".".join(filter(None, [package if node.level else "", node.module]))
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def floor_breaks(grade: Path) -> list[str]:
+    """Each import below a grade/ that the rule of the floors forbids."""
+    ours = {path.stem for path in grade.iterdir()
+            if path.suffix == ".py" or path.is_dir()}
+    found = []
+    for path in sorted(grade.rglob("*.py")):
+        name = path.relative_to(grade)
+        floor = name.parts[0] if len(name.parts) > 1 else ""
+        for module in imports_of(path, ".".join(name.parts[:-1])):
+            top = module.partition(".")[0]
+            if any(f"{module}.".startswith(f"{door}.") for door in DOORS):
+                found.append(f"{name} imports the door {module}")
+            elif floor in BELOW and top in ours - BELOW[floor] - {floor}:
+                found.append(f"{name} imports {module}")
+    return found
+
+
+def test_a_floor_of_the_grader_stands_on_those_below_it() -> None:
+    assert floor_breaks(TREE / "grade") == []
+
+
+@pytest.mark.parametrize("name, line, found", [
+    ("machine/qemu.py", "from judge.lab import Lab", "judge.lab.Lab"),
+    ("machine/qemu.py", "import labs", "labs"),
+    ("proof/cpu.py", "from replay import stepper", "replay.stepper"),
+    ("report/text.py", "def late():\n    from intake.read import read",
+     "intake.read.read"),
+    ("replay/stepper.py", "import proof.prove as p", "proof.prove"),
+    ("judge/lab.py", "from known_wrong.run import main", "known_wrong.run.main"),
+    ("judge/lab.py", "from grade import main", "the door grade.main"),
+    ("test_1_gdt.py", "import bench", "the door bench"),
+    ("replay/session.py", "from .rewind import Terminal", "the door replay.rewind.Terminal"),
+])
+def test_what_breaks_the_rule_of_the_floors_is_named(
+    tmp_path: Path, name: str, line: str, found: str
+) -> None:
+    for directory in (*BELOW, "known_wrong"):
+        (tmp_path / directory).mkdir()
+    for module in ("grade.py", "labs.py", "bench.py", "judge/ok.py"):
+        (tmp_path / module).write_text("from machine import qemu\nimport json\n")
+    (tmp_path / name).write_text(line + "\n")
+    assert floor_breaks(tmp_path) == [f"{name} imports {found}"]

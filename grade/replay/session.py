@@ -23,7 +23,8 @@ from typing import Optional, Sequence
 from machine import deadlines
 from machine.qemu import TREE, Machine, Result
 from .server import Server
-from .timeline import Timeline, recording
+from machine.recording import recording
+from .timeline import Timeline
 
 MARK = "@@@ next command"
 

@@ -1,0 +1,179 @@
+"""What is followed, and how: the start-up functions that prepare system calls, the
+call itself, and whoever returns from it.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, Optional
+
+from capstone import x86_const as x86
+
+from machine.code import accesses
+from machine.gdb_remote import GdbError, Places
+from machine.processes import Process
+from machine.x86 import MASK, Registers
+from .section import Section, hexa
+from .stepper import Stepper
+
+BODIES = ("lines", "none", "all")
+DEPTH = 2  # how deep the handler's lines are followed: it, and the call's function
+# Where a forked child begins.
+TAIL = "syscall_exit"
+
+
+class Follower:
+    """Follows one machine, a section after the other.
+
+    body   how the handler is followed: "lines" by its source lines and those of the
+           call's own function, "none" as one step, "all" by every instruction.
+    """
+
+    def __init__(self, stepper: Stepper, body: str) -> None:
+        self.stepper, self.kernel, self.body = stepper, stepper.kernel, body
+
+    def about(self, process: Process) -> dict[str, Any]:
+        """Whose section it is, and where its kernel stack and frame are."""
+        top = process.kstack_top
+        return {"pid": process.pid, "process": self.stepper.table.name_of(process),
+                "stack": {"low": hexa(top - self.kernel.stack_bytes), "top": hexa(top)},
+                "frame": hexa(top - self.kernel.frame_bytes)}
+
+    # ---- the kernel's start ---------------------------------------------------
+
+    def room(self, id: str, title: str) -> bool:
+        """A room's start-up function, to its return. What it calls is followed
+        where it is the room's own or a header's."""
+        stepper = self.stepper
+        section = stepper.begin(id, title)
+        own = stepper.listing.note(stepper.gdb.register("rip")).get("file")
+        top = stepper.gdb.register("rsp")
+        process = stepper.table.at(self.kernel.address("proc_table"))
+
+        def follow() -> tuple[str, str]:
+            registers = stepper.registers()
+            while registers["rsp"] <= top:
+                target = self._target(registers)
+                if target and not self._belongs(target, own):
+                    registers = stepper.step_over(section, registers, target, process,
+                                                  dict)
+                else:
+                    registers = stepper.step(section, registers)
+            return "end", "The kernel goes on to its next room."
+
+        return stepper.finish(section, follow)
+
+    def _belongs(self, target: int, own: Optional[str]) -> bool:
+        file = str(self.stepper.listing.note(target).get("file", ""))
+        return file == own or file.endswith(".h")
+
+    # ---- the call -------------------------------------------------------------
+
+    def call(self, title: str, process: Process, forks: bool
+             ) -> tuple[Section, list[Section], bool]:
+        """From SYSCALL, which is next, to ring 3. Gives the section, those of
+        children that began meanwhile, and whether more can be followed."""
+        section = self.stepper.begin("call", title, **self.about(process))
+        children: list[Section] = []
+        goes_on = self.stepper.finish(section, functools.partial(
+            self._call, section, process, forks, children))
+        return section, children, goes_on
+
+    def _call(self, section: Section, process: Process, forks: bool,
+              children: list[Section]) -> tuple[str, str]:
+        """The stub by instructions, what it calls as `body` says."""
+        stepper = self.stepper
+        stub = self.kernel.range("syscall_entry")
+        switch = self.kernel.address("switch_to")  # after it, others run
+        depth, place, left = 0, None, False
+        registers = stepper.registers()
+        back = registers["rip"] + 2
+        while True:
+            here = stepper.listing.note(registers["rip"])
+            target = self._target(registers)
+            deep = depth >= DEPTH and registers["rip"] not in stub
+            if target and (self.body == "none" or target == switch or (
+                    self.body == "lines" and deep)):
+                inside = depth or self.body == "none"
+                registers = stepper.step_over(
+                    section, registers, target, process, functools.partial(
+                        self._where_a_child_begins, process, children)
+                    if forks and inside else dict)
+                place = None
+            else:
+                now = (here.get("function"), here.get("file"), here.get("line"))
+                join = (self.body == "lines" and depth > 0 and now == place
+                        and not left)
+                left = self._is_return(registers)
+                depth += (target is not None) - left
+                place = now
+                registers = stepper.step(section, registers, join)
+                left = left or target is not None
+            if registers["cs"] & 3 == 3 and section.steps:
+                if registers["rip"] == back:
+                    return "returned", "Back in ring 3, after the SYSCALL."
+                return "elsewhere", (f"Back in ring 3, but at "
+                                     f"{registers['rip']:#x}, not {back:#x}.")
+
+    def _where_a_child_begins(self, parent: Process, children: list[Section]
+                              ) -> Places:
+        """A child may run before its parent returns; it is followed then, and the
+        parent after it. A stub that is not finished lacks the place."""
+        def it_does() -> bool:
+            current = self.stepper.table.current()
+            if current.parent == parent.address and not children and (
+                    current.address != parent.address):
+                children.append(self.child(current))
+            return False
+
+        return {self.kernel.address(TAIL): it_does} if TAIL in self.kernel else {}
+
+    def _target(self, registers: Registers) -> Optional[int]:
+        """Where a call instruction leads; None for any other instruction."""
+        instruction = self.stepper.listing.decode(registers["rip"])
+        if instruction is None or instruction.mnemonic != "call":
+            return None
+        operand = instruction.operands[0]
+        if operand.type == x86.X86_OP_IMM:
+            return int(operand.imm) & MASK
+        if operand.type == x86.X86_OP_REG:
+            return registers[instruction.reg_name(operand.reg)]
+        (place, _), *_ = accesses(instruction, registers)[0]
+        return self.stepper.gdb.read_u64(place)
+
+    def _is_return(self, registers: Registers) -> bool:
+        instruction = self.stepper.listing.decode(registers["rip"])
+        return instruction is not None and instruction.mnemonic == "ret"
+
+    # ---- others that return -----------------------------------------------------
+
+    def child_later(self, pid: int) -> None:
+        """A child that has not run when its parent is back; none if it never does."""
+        if pid >> 63 or not pid or TAIL not in self.kernel:
+            return
+        try:
+            self.stepper.run_to({self.kernel.address(TAIL):
+                                 lambda: self.stepper.table.current_pid() == pid})
+        except GdbError:
+            return  # the machine ends, or waits, before the child has run
+        self.child(self.stepper.table.current())
+
+    def child(self, child: Process) -> Section:
+        """A child that is about to return, to ring 3."""
+        section = self.stepper.begin(
+            "child", f"The child, process {child.pid}, returns from the same call",
+            **self.about(child))
+        self.stepper.finish(section, functools.partial(self._to_ring_3, section))
+        return section
+
+    def enter(self, process: Process) -> None:
+        """A program that begins in place of the one that made the call."""
+        section = self.stepper.begin("enter", "The program begins",
+                                     **self.about(process))
+        self.stepper.finish(section, functools.partial(self._to_ring_3, section))
+
+    def _to_ring_3(self, section: Section) -> tuple[str, str]:
+        registers = self.stepper.registers()
+        while registers["cs"] & 3 == 0:
+            registers = self.stepper.step(section, registers)
+        return "returned", "In ring 3."
