@@ -9,6 +9,7 @@ import re
 import runpy
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -307,3 +308,22 @@ def test_make_trace_writes_what_was_recorded(tmp_path: Path) -> None:
     trace = json.loads(output.read_text())
     assert trace["program"] == "/bin/hello"
     assert trace["files"]["kernel/msr.c"] == (TREE / "kernel/msr.c").read_text()
+
+
+def test_a_recorder_for_learners_loads_no_judge_and_no_test_runner() -> None:
+    """What is loaded once a trace has been recorded and written."""
+    program = ("import runpy, sys\n"
+               "sys.argv = ['trace', '/bin/hello', '--number', 'write', '--output',"
+               " sys.argv[1]]\n"
+               "try:\n    runpy.run_module('replay.trace', run_name='__main__')\n"
+               "except SystemExit as end:\n    assert end.code == 0\n"
+               "print('loaded:', *sys.modules)\n")
+    with tempfile.TemporaryDirectory(prefix="threshold-") as directory:
+        done = subprocess.run(
+            [sys.executable, "-c", program, f"{directory}/trace.json"],
+            cwd=TREE, env={**environment.without_make(), "PYTHONPATH": "grade"},
+            capture_output=True, text=True, check=True, timeout=deadlines.host())
+    loaded = {name.partition(".")[0]
+              for name in done.stdout.rpartition("loaded:")[2].split()}
+    assert "machine" in loaded and "replay" in loaded
+    assert not loaded & {"pytest", "judge", "proof", "intake", "report"}
