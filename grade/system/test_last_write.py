@@ -37,7 +37,7 @@ def test_a_store_beside_the_word_is_no_write_to_it() -> None:
     current, idle = session[2], session[4]
     assert "cpu->current = to" in current, session
     assert f"becomes {session[1].split()[-1]} by" in current, session
-    assert "proc_init" in idle and "was 0x0, and becomes" in idle, session
+    assert "sched_init" in idle and "was 0x0, and becomes" in idle, session
 
 
 @pytest.fixture(scope="module")
