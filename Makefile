@@ -19,6 +19,13 @@ V        ?=# 1 shows every command whole
 export PYTHONDONTWRITEBYTECODE := 1
 export PROG APPEND FIRMWARE CPU MEM ICOUNT ONE_BY_ONE GDB TIMEOUT QEMUFLAGS PYTHON
 
+# Names that others chose are text, for no make and no shell to read: the programs
+# take them from the environment.
+override SUBMISSION := $(value SUBMISSION)
+override IN := $(value IN)
+override OUT := $(value OUT)
+export SUBMISSION IN OUT
+
 # The compiler for x86-64 is looked for at its first use, not here: the set-up
 # check may only just have installed it.
 TOOLPREFIX = $(eval TOOLPREFIX := $(shell sh kernel/host/doctor.sh toolprefix))$(TOOLPREFIX)
@@ -104,8 +111,7 @@ check: all build/tools-check ## run every test
 
 grade: build/tools-grade ## the labs' verdict: LAB=3 TEST=word SEED=n
 	@$(PYTHON) grade/grade.py $(if $(LAB),--lab $(LAB)) \
-		$(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED)) \
-		$(if $(SUBMISSION),--submission '$(SUBMISSION)')
+		$(if $(TEST),--test '$(TEST)') $(if $(SEED),--seed $(SEED))
 
 result: build/tools-grade ## the last verdict in another form: FORMAT=csv
 	@$(PYTHON) grade/grade.py --format $(or $(FORMAT),terminal)

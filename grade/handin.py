@@ -39,10 +39,10 @@ def main() -> int:
                         help="one lab only")
     lab: Optional[int] = parser.parse_args().lab
     subprocess.run([sys.executable, str(GRADE / "grade.py"), "--output", str(RESULT),
-                    *(["--lab", str(lab)] if lab else [])], check=False)
+                    "--submission", str(TREE), *(["--lab", str(lab)] if lab else [])], check=False)
     result = json.loads(RESULT.read_text())
-    if result["build"]["ok"] is not True:
-        why = result["build"]["message"] or result["error"]
+    if result["error"] or result["build"]["ok"] is not True:
+        why = result["error"] or result["build"]["message"]
         print(f"\nNothing is packed, for nothing could be graded: {why}")
         return 1
     try:

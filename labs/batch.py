@@ -1,14 +1,16 @@
 """Grades a whole course: `make batch IN=submissions LAB=3 OUT=results`.
 
-Each directory and each .zip in IN is a submission, named as it is named there.
-Each gets OUT/NAME.json, and all together OUT/grades.csv, one line each. Several
-are graded side by side, with one seed for all, so that all meet the same numbers.
+Each directory and each archive in IN is a submission, named as it is named there;
+what a learning system gives out is understood (a directory for each student, with
+the archive in it). Each gets OUT/NAME.json, and all together OUT/grades.csv, one
+line each. Several are graded side by side, with one seed for all, which is kept in
+OUT, so that all meet the same numbers.
 
-What has a result is not graded again, unless the grader itself had failed or the
-submission is newer: interrupt it, repeat it, add late ones. Results that others
-have written into OUT (a cluster's job array, each by grade.py --output) count.
+What has a verdict is not graded again, unless its content has changed: interrupt it,
+repeat it, add late ones. Results that others have written into OUT (a cluster's job
+array, each by grade.py --output) count.
 
-Ends with 0 when every submission has a result, 2 if the grader failed for one.
+Ends with 0 when every submission has a verdict, 2 if there is none for one.
 """
 
 from __future__ import annotations
@@ -20,72 +22,154 @@ import io
 import json
 import os
 import random
-import subprocess
+import re
+import signal
 import sys
 from pathlib import Path
-from typing import Any, Optional, Sequence
+from typing import Any, NoReturn, Optional, Sequence
 
 TREE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TREE / "grade"))
 # pylint: disable=wrong-import-position
 import labs  # noqa: E402
 import report  # noqa: E402
+from intake import bundle, sandbox  # noqa: E402
+from intake.error import GraderError  # noqa: E402
+from intake.scratch import abandon, scratch  # noqa: E402
+from intake.trusted import tree_for  # noqa: E402
+from judge import confined, whole  # noqa: E402
+from report.text import plain, table  # noqa: E402
 
 Record = dict[str, Any]
+
+# What a batch has begun with.
+BEGUN = ".batch.json"
+# What learning systems put behind a student's name.
+OF_A_SYSTEM = re.compile(r"_assignsubmission_(?:file|onlinetext)_?$")
 
 
 def main() -> int:
     options = _options()
-    submissions = find(options.submissions)
-    if not submissions:
-        sys.exit(f"batch: there is no directory and no .zip in {options.submissions}.")
-    options.out.mkdir(parents=True, exist_ok=True)
-    todo = [path for path in submissions
-            if not is_graded(path, options.out, options.lab)]
-    print(f"{len(submissions)} submissions, {len(todo)} to grade, seed {options.seed}",
+    try:
+        return batch(options.submissions, options.out, options.lab, options.jobs,
+                     options.seed)
+    except GraderError as error:
+        print(f"batch: {plain(str(error))}", file=sys.stderr)
+    except OSError as error:
+        print(f"batch: {plain(str(error))}", file=sys.stderr)
+    return 2
+
+
+def batch(directory: Path, out: Path, lab: Optional[int], jobs: int,
+          seed: Optional[int]) -> int:
+    """Grades what has no verdict yet, and writes the table."""
+    submissions = find(directory)
+    out.mkdir(parents=True, exist_ok=True)
+    seed = _seed(out, seed)
+    todo = [path for path in submissions if not is_graded(path, out, lab)]
+    print(f"{len(submissions)} submissions, {len(todo)} to grade, seed {seed}",
           flush=True)
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for path, grade in zip(todo, pool.map(
-                lambda path: grade_one(path, options.out, options.lab, options.seed),
-                todo)):
-            print(line(path, grade), flush=True)
-    grades = [result_of(path, options.out) for path in submissions]
-    table = options.out / "grades.csv"
-    table.write_text(merged([grade for grade in grades if grade]))
-    failed = [path.name for path, grade in zip(submissions, grades)
+    if todo:
+        _make_ready(lab)
+        _grade_all(todo, out, lab, jobs, seed)
+    grades = [result_of(path, out) for path in submissions]
+    whole_table = out / "grades.csv"
+    whole_table.write_text(merged([grade for grade in grades if grade]))
+    failed = [path for path, grade in zip(submissions, grades)
               if grade is None or report.exit_status(grade) == 2]
-    print(f"{table}: {len(grades) - len(failed)} of {len(grades)} graded")
-    for name in failed:
-        print(f"the grader failed for {name}; run the same command again")
+    print(f"{plain(str(whole_table))}: {len(grades) - len(failed)} of {len(grades)} "
+          "graded")
+    for path in failed:
+        grade = result_of(path, out)
+        print(f"no verdict on {plain(name_of(path))}: "
+              f"{plain(grade['error'] if grade else 'no result')}")
+    if failed:
+        print("Run the same command again: only these are tried.")
     return 2 if failed else 0
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("submissions", type=Path, metavar="IN")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("submissions", nargs="?", metavar="IN",
+                        default=os.environ.get("IN"))
+    parser.add_argument("--out", metavar="DIR", default=os.environ.get("OUT"))
     parser.add_argument("--lab", type=int, choices=list(labs.LABS))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1,
                         help="submissions side by side")
-    parser.add_argument("--seed", type=lambda text: int(text, 0),
-                        default=random.SystemRandom().getrandbits(32))
-    return parser.parse_args()
+    parser.add_argument("--seed", type=lambda text: int(text, 0))
+    options = parser.parse_args()
+    if not options.submissions or not options.out:
+        _refuse("say where the submissions are and where the results go: "
+                "make batch IN=submissions OUT=results LAB=3")
+    options.submissions, options.out = Path(options.submissions), Path(options.out)
+    return options
 
+
+def _refuse(why: str) -> NoReturn:
+    print(f"batch: {plain(why)}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _seed(out: Path, wanted: Optional[int]) -> int:
+    """The seed of all: what somebody asks for, or what this batch began with."""
+    begun = out / BEGUN
+    seed = wanted
+    if seed is None:
+        try:
+            seed = int(json.loads(begun.read_text())["seed"])
+        except (OSError, ValueError, KeyError, TypeError):
+            seed = random.SystemRandom().getrandbits(32)
+    whole.keep(begun, {"seed": seed})
+    return seed
+
+
+def _make_ready(lab: Optional[int]) -> None:
+    """What all submissions share, and a look whether this machine can grade."""
+    whole.measure({})
+    kind = sandbox.kind_for_others()
+    for number in [lab] if lab else list(labs.LABS):
+        with scratch() as place:
+            confined.test_machine(tree_for(number), sandbox.Sandbox(kind, place))
+
+
+def _grade_all(todo: Sequence[Path], out: Path, lab: Optional[int], jobs: int,
+               seed: int) -> None:
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        def stop(*_: object) -> NoReturn:
+            abandon()
+            os._exit(130)  # pylint: disable=protected-access
+
+        # Who grades in a sandbox ends with this process.
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGTERM, stop)
+        for path, grade in zip(todo, pool.map(
+                lambda path: grade_one(path, out, lab, seed), todo)):
+            print(line(path, grade), flush=True)
+
+
+# ---- submissions ------------------------------------------------------------
 
 def find(directory: Path) -> list[Path]:
     """The submissions in a directory. Two with the same name (ann/, ann.zip) would
     share a result: that is refused."""
+    if not directory.is_dir():
+        _refuse(f"there is no directory {directory}.")
     found = sorted(path for path in directory.iterdir()
-                   if path.is_dir() or path.suffix == ".zip")
+                   if not path.name.startswith(".") and path.name != "__MACOSX"
+                   and (path.is_dir() or bundle.is_archive(path)))
+    if not found:
+        _refuse(f"there is no directory and no archive in {directory}.")
     names = [name_of(path) for path in found]
     for name in sorted(set(names)):
         if names.count(name) > 1:
-            sys.exit(f"batch: {directory} has two submissions named {name}.")
+            _refuse(f"{directory} has two submissions named {name}.")
     return found
 
 
 def name_of(path: Path) -> str:
-    return path.name if path.is_dir() else path.stem
+    """Whose it is, as far as its name tells."""
+    name = path.name if path.is_dir() else bundle.stem(path)
+    return OF_A_SYSTEM.sub("", name) or name
 
 
 def result_path(path: Path, out: Path) -> Path:
@@ -101,49 +185,45 @@ def result_of(path: Path, out: Path) -> Optional[Record]:
 
 
 def is_graded(path: Path, out: Path, lab: Optional[int]) -> bool:
+    """Has it a verdict, for what it is now?"""
     grade = result_of(path, out)
     return (grade is not None and grade["lab"] == lab
             and report.exit_status(grade) != 2
-            and result_path(path, out).stat().st_mtime >= newest(path))
+            and grade.get("content") == bundle.fingerprint(path))
 
 
-def newest(path: Path) -> float:
-    """When a submission was last changed."""
-    files = [path, *(path / name for name in labs.FILES)]
-    return max(file.stat().st_mtime for file in files if file.exists())
+def grade_one(path: Path, out: Path, lab: Optional[int], seed: int) -> Record:
+    """One test after another: here it is the submissions that are side by side."""
+    grade = whole.blank(path, lab, "", seed)
+    grade["submission"] = name_of(path)
+    with whole.timed(grade):
+        whole.measure(grade)
+        whole.grade_others(grade, path, 1, lambda test: None)
+    try:
+        whole.keep(result_path(path, out), grade)
+    except OSError as error:
+        grade.update(tests=[], error=f"The result cannot be written: {error.strerror}.")
+    return grade
 
 
-def grade_one(path: Path, out: Path, lab: Optional[int], seed: int
-              ) -> Optional[Record]:
-    """Grades in a process of its own, one test after another: here it is the
-    submissions that are side by side."""
-    subprocess.run(
-        [sys.executable, str(TREE / "grade/grade.py"), "--submission", str(path),
-         "--output", str(result_path(path, out)), "--seed", str(seed), "--jobs", "1",
-         *(["--lab", str(lab)] if lab else [])],
-        stdout=subprocess.DEVNULL, check=False)
-    return result_of(path, out)
+# ---- what is told -----------------------------------------------------------
 
-
-def line(path: Path, grade: Optional[Record]) -> str:
+def line(path: Path, grade: Record) -> str:
     """What is said of one submission."""
-    if grade is None or report.exit_status(grade) == 2:
-        return f"  {name_of(path):24} the grader failed"
+    name = plain(name_of(path)).replace("\n", "?")
+    if report.exit_status(grade) == 2:
+        return f"  {name:24} no verdict: {plain(str(grade['error']))[:120]}"
     total = grade["total"]
     built = "" if grade["build"]["ok"] else "  does not build"
-    return f"  {name_of(path):24} {total['earned']:3} of {total['points']}{built}"
+    return f"  {name:24} {total['earned']:3} of {total['points']}{built}"
 
 
 def merged(grades: Sequence[Record]) -> str:
     """One table of many gradebooks: a column for whatever any of them has."""
-    rows = [next(csv.DictReader(io.StringIO(report.gradebook(grade))))
+    rows = [next(csv.DictReader(io.StringIO(report.FORMATS["csv"](grade))))
             for grade in grades]
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    output = io.StringIO()
-    writer = csv.DictWriter(output, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return output.getvalue()
+    return table([columns, *([row.get(name, "") for name in columns] for row in rows)])
 
 
 if __name__ == "__main__":

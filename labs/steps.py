@@ -142,13 +142,13 @@ def walk(lab: int, seed: int, jobs: int = 1) -> Iterator[Graded]:
 
 
 def _grade(files: dict[str, bytes], lab: int, seed: int, jobs: int) -> dict[str, Any]:
-    try:
-        kernel = build.build(files)
-    except SubmissionError as error:
-        return {"tests": [], "error": error.message}
     with tempfile.TemporaryDirectory(prefix="threshold-") as directory:
         place = Path(directory)
         (place / "build").mkdir()
+        try:
+            kernel = build.kernel(files, place)
+        except SubmissionError as error:
+            return {"tests": [], "error": error.message}
         return grade_kernel(kernel, place, seed, jobs, "--lab", str(lab))
 
 

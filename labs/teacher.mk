@@ -17,10 +17,10 @@ labs: ## make the labs' branches from the commit that is checked out
 	@$(PYTHON) labs/branches.py
 
 release: ## make what students clone: LAB=2 OUT=../students
-	@$(PYTHON) labs/release.py --lab '$(LAB)' --out '$(OUT)'
+	@$(PYTHON) labs/release.py $(if $(LAB),--lab '$(LAB)')
 
 batch: build/tools-grade ## grade all submissions: IN=dir OUT=dir LAB=3 JOBS=n
-	@$(PYTHON) labs/batch.py '$(IN)' --out '$(OUT)' --jobs $(JOBS) \
+	@$(PYTHON) labs/batch.py --jobs $(JOBS) \
 		$(if $(LAB),--lab $(LAB)) $(if $(SEED),--seed $(SEED))
 
 # MATRIX_DIR=dir keeps the other systems elsewhere than in /var/cache.

@@ -2,6 +2,8 @@
 
     files(HEAD, first_empty=3)    labs 1 and 2 are solved, 3 and later are not
 
+    python3 labs/tree.py 3 DIR      writes that tree, cut from the work tree
+
 It is the solved tree without what labs/teacher-only.txt lists, with the holes of
 the labs from `first_empty` on empty, and with labs/student/ laid over it.
 """
@@ -9,11 +11,12 @@ the labs from `first_empty` on empty, and with labs/student/ laid over it.
 from __future__ import annotations
 
 import functools
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Mapping, Optional
+from typing import Iterator, Mapping, Optional
 
 TREE = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TREE / "labs"), str(TREE / "grade")]
@@ -80,12 +83,22 @@ def objects(repository: Path, names: list[str]) -> dict[str, tuple[str, bytes]]:
 
 
 def _of_work_tree(repository: Path) -> Files:
-    names = git(repository, "ls-files", "-z", "--cached", "--others",
-                "--exclude-standard").decode().split("\0")
+    names = (git(repository, "ls-files", "-z", "--cached", "--others",
+                 "--exclude-standard").decode().split("\0")
+             if (repository / ".git").exists() else list(_below(repository)))
     paths = {name: repository / name for name in sorted(set(names)) if name}
     return {name: (PROGRAM if path.stat().st_mode & 0o100 else PLAIN,
                    path.read_bytes())
             for name, path in paths.items() if path.is_file()}
+
+
+def _below(directory: Path) -> Iterator[str]:
+    """All files of a tree that is no repository, but for what was made in it."""
+    for folder, folders, names in os.walk(directory):
+        place = Path(folder).relative_to(directory)
+        folders[:] = [name for name in folders if name != "__pycache__"
+                      and (place / name) != Path("build")]
+        yield from (str(place / name) for name in names)
 
 
 # ---- the student's tree -----------------------------------------------------
@@ -176,3 +189,19 @@ def build(directory: Path, target: str = "all") -> subprocess.CompletedProcess[s
     return subprocess.run(["make", "-s", target], cwd=directory,
                           env=environment.without_make(), capture_output=True,
                           text=True, timeout=deadlines.host())
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 2 or not arguments[0].isdecimal():
+        print("usage: tree.py LAB DIR", file=sys.stderr)
+        return 2
+    try:
+        write(files(None, int(arguments[0])), Path(arguments[1]))
+    except (TreeError, cut.Malformed) as error:
+        print(f"tree: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

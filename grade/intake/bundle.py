@@ -1,30 +1,53 @@
-"""The archive that a student hands in: a lab's files, the answers, the commit
-they come from, and the grade that the student has seen.
+"""What is handed in: a directory, or an archive of one, as students pack it and as
+learning systems give it out again.
 
-Only the names that an archive may have are ever taken from it, each as so many
-bytes at most, whatever it says of itself; nothing is extracted by its own name.
+Only the names that a submission may have are ever taken from it, each as so many
+bytes at most, whatever it says of itself; nothing is extracted by its own name. A
+learning system puts a directory around, and an archive into a directory; both are
+looked through.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import io
+import os
+import posixpath
 import stat
+import tarfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Mapping
+from typing import IO, Iterator, Mapping, Optional
 
 import labs
+
 from . import answers
-from .error import SubmissionError
-from .read import SIZE_LIMIT
+from .error import GraderError, SubmissionError
+from .read import SIZE_LIMIT, labs_in
 
 COMMIT = "commit"
 GRADE = "grade.json"
+WANTED = (*labs.FILES, answers.FILE, COMMIT)
 
 # A handed-in archive has some 20 KB; the grade is most of it.
 ARCHIVE_LIMIT = 4 << 20
-ENTRY_LIMIT = 200
+ENTRY_LIMIT = 2000
+# What an archive may become, where all before an entry has to be unpacked, in bytes.
+UNPACKED_LIMIT = 64 << 20
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+# How deep a directory of a submission is looked into for the labs' files.
+DEPTH = 3
 
+Entry = tuple[str, int, Optional[object]]  # name, mode's kind, what opens it
+
+
+class NothingToGrade(GraderError):
+    """There is no lab's file in what was handed in."""
+
+
+# ---- packing ----------------------------------------------------------------
 
 def pack(path: Path, files: Mapping[str, bytes]) -> None:
     """Writes an archive. The same files make the same bytes."""
@@ -38,59 +61,196 @@ def pack(path: Path, files: Mapping[str, bytes]) -> None:
             archive.writestr(entry, files[name])
 
 
+# ---- finding ----------------------------------------------------------------
+
+def is_archive(path: Path) -> bool:
+    return path.name.lower().endswith(ARCHIVES)
+
+
+def stem(path: Path) -> str:
+    """An archive's name without what says that it is one."""
+    for suffix in sorted(ARCHIVES, key=len, reverse=True):
+        if path.name.lower().endswith(suffix):
+            return path.name[:-len(suffix)]
+    return path.name
+
+
+def opened(path: Path, scratch: Path) -> Path:
+    """The directory in which a submission's files lie, under their names in the
+    tree; what was packed is unpacked into `scratch`."""
+    try:
+        if path.is_dir():
+            found = _below(path)
+            if found is None:
+                raise NothingToGrade(f"There is nothing to grade in {path.name}: no "
+                                     "file of a lab.")
+            return found if found.is_dir() else _unpacked(found, scratch)
+        if path.exists():
+            return _unpacked(path, scratch)
+    except OSError as error:
+        raise GraderError(f"{path.name} cannot be read: {error.strerror}.") from None
+    raise GraderError(f"There is no {path}.")
+
+
+def _unpacked(path: Path, scratch: Path) -> Path:
+    unpack(path, scratch)
+    return scratch
+
+
+def _below(directory: Path) -> Optional[Path]:
+    """The directory with the labs' files in a directory, or the one archive in it.
+    The nearest counts, and the first by name of those as near."""
+    level = [directory]
+    archives: list[Path] = []
+    for _ in range(DEPTH + 1):
+        for place in level:
+            if labs_in(place):
+                return place
+        inside = [path for place in level for path in sorted(place.iterdir())
+                  if not path.is_symlink()]
+        archives += [path for path in inside if path.is_file() and is_archive(path)]
+        if archives:
+            return archives[0]
+        level = [path for path in inside if path.is_dir()
+                 and not path.name.startswith(".")]
+    return None
+
+
+def fingerprint(path: Path) -> Optional[str]:
+    """A name for all that would be graded of a submission; None where it cannot be
+    read. No clock has a part in it."""
+    digest = hashlib.sha256()
+    try:
+        found = _below(path) if path.is_dir() else path
+        if found is None:
+            return None
+        for file in [found / name for name in WANTED] if found.is_dir() else [found]:
+            digest.update(_content(file))
+    except OSError:
+        return None
+    return digest.hexdigest()[:32]
+
+
+def _content(file: Path) -> bytes:
+    if not stat.S_ISREG(file.lstat().st_mode) if os.path.lexists(file) else True:
+        return b"none\0"
+    with file.open("rb") as stream:
+        data = stream.read(ARCHIVE_LIMIT + 1)
+    return b"%d\0" % len(data) + data
+
+
+# ---- unpacking --------------------------------------------------------------
+
 def unpack(path: Path, directory: Path) -> None:
     """Writes what is known of an archive into a directory."""
-    try:
-        if path.stat().st_size > ARCHIVE_LIMIT:
-            raise SubmissionError(
-                f"{path.name} has more than {ARCHIVE_LIMIT >> 20} MB; a lab's files "
-                "have a few KB.")
-        with zipfile.ZipFile(path) as archive:
-            files = {name: _take(archive, entry)
-                     for name, entry in _entries(archive, path.name).items()}
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError,
-            ValueError, NotImplementedError) as error:
+    if path.stat().st_size > ARCHIVE_LIMIT:
         raise SubmissionError(
-            f"{path.name} cannot be read as a zip archive, such as `make handin` "
+            f"{path.name} has more than {ARCHIVE_LIMIT >> 20} MB; a lab's files "
+            "have a few KB.")
+    with path.open("rb") as file:
+        data = file.read(ARCHIVE_LIMIT + 1)
+    try:
+        files = _of_zip(data, path.name) if data[:2] == b"PK" else _of_tar(
+            data, path.name)
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError,
+            RuntimeError, ValueError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO):
+            raise
+        raise SubmissionError(
+            f"{path.name} cannot be read as an archive, such as `make handin` "
             f"makes: {_first_line(error)}.") from None
-    for name, data in files.items():
+    for name, content in files.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_bytes(data)
+        (directory / name).write_bytes(content)
 
 
-def _entries(archive: zipfile.ZipFile, name: str) -> Mapping[str, zipfile.ZipInfo]:
-    """The entries that are wanted. Refuses what no honest archive has."""
-    entries = archive.infolist()
-    if len(entries) > ENTRY_LIMIT:
-        raise SubmissionError(f"{name} holds {len(entries)} files; a lab has a few.")
-    wanted: dict[str, zipfile.ZipInfo] = {}
-    for entry in entries:
-        shown = repr(entry.filename[:60])
-        kind = stat.S_IFMT(entry.external_attr >> 16)
-        if entry.filename.startswith(("/", "\\")) or ".." in Path(
-                entry.filename.replace("\\", "/")).parts:
+def _of_zip(data: bytes, name: str) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        entries = archive.infolist()
+        _count(name, len(entries))
+        wanted = _wanted(name, [(entry.filename, stat.S_IFMT(entry.external_attr >> 16),
+                                 entry) for entry in entries])
+        files = {}
+        for place, entry in wanted.items():
+            with archive.open(entry) as stream:  # type: ignore[call-overload]
+                files[place] = _beginning(stream)
+        return files
+
+
+def _of_tar(data: bytes, name: str) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(data), mode="r:*") as archive:
+        entries = list(_members(archive, name))
+        wanted = _wanted(name, [(entry.name, _kind(entry), entry)
+                                for entry in entries])
+        files = {}
+        for place, entry in wanted.items():
+            stream = archive.extractfile(entry)  # type: ignore[arg-type]
+            files[place] = _beginning(stream) if stream else b""
+        return files
+
+
+def _members(archive: tarfile.TarFile, name: str) -> Iterator[tarfile.TarInfo]:
+    """A tar archive's entries, as long as it does not become too large."""
+    for number, entry in enumerate(archive, start=1):
+        _count(name, number)
+        if archive.offset > UNPACKED_LIMIT:
+            raise SubmissionError(f"{name} becomes more than "
+                                  f"{UNPACKED_LIMIT >> 20} MB when it is unpacked.")
+        yield entry
+
+
+def _kind(entry: tarfile.TarInfo) -> int:
+    return (stat.S_IFREG if entry.isreg() else stat.S_IFDIR if entry.isdir()
+            else stat.S_IFLNK)
+
+
+def _count(name: str, number: int) -> None:
+    if number > ENTRY_LIMIT:
+        raise SubmissionError(f"{name} holds more than {ENTRY_LIMIT} files; a lab has "
+                              "a few.")
+
+
+def _wanted(name: str, entries: list[Entry]) -> dict[str, object]:
+    """What opens each file that is wanted, by its name in the tree. Refuses what no
+    honest archive has."""
+    top = _top([entry[0] for entry in entries])
+    wanted: dict[str, object] = {}
+    for filename, kind, opens in entries:
+        shown = "".join(c if c.isprintable() else "?" for c in repr(filename[:60]))
+        if filename.startswith(("/", "\\")) or ".." in filename.replace(
+                "\\", "/").split("/"):
             raise SubmissionError(
                 f"{name} holds {shown}, which leads out of the archive.")
-        if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        place = posixpath.normpath(filename)
+        if not place.startswith(top) or place[len(top):] not in WANTED:
+            continue
+        place = place[len(top):]
+        if kind not in (0, stat.S_IFREG):
             raise SubmissionError(
                 f"{name} holds {shown}, which is a link or the like and not an "
                 "ordinary file.")
-        if entry.filename in wanted:
+        if place in wanted:
             raise SubmissionError(f"{name} holds {shown} twice.")
-        if entry.filename in (*labs.FILES, answers.FILE, COMMIT):
-            wanted[entry.filename] = entry
-    if not any(found in labs.FILES for found in wanted):
-        raise SubmissionError(
-            f"{name} holds no lab's file: {labs.FILES[0]} and the others stand "
-            "under these names at the archive's top.")
+        wanted[place] = opens
+    if not any(place in labs.FILES for place in wanted):
+        raise NothingToGrade(
+            f"There is nothing to grade in {name}: it holds no lab's file, "
+            f"{labs.FILES[0]} or another, under its name in the tree.")
     return wanted
 
 
-def _take(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
-    """The content of an entry; of one that grows too large only the beginning,
-    which is enough for whoever reads it to refuse it."""
-    with archive.open(entry) as stream:
-        return stream.read(SIZE_LIMIT + 1)
+def _top(names: list[str]) -> str:
+    """The directory, with a slash, in which an archive has the labs' files."""
+    tops = {posixpath.normpath(name)[:-len(file)] for name in names
+            for file in labs.FILES
+            if f"/{posixpath.normpath(name)}".endswith(f"/{file}")}
+    return min(tops, key=lambda top: (top.count("/"), top), default="")
+
+
+def _beginning(stream: IO[bytes]) -> bytes:
+    """A file's content; of one that is too large only the beginning, which is enough
+    for whoever reads it to refuse it."""
+    return stream.read(SIZE_LIMIT + 1)
 
 
 def _first_line(error: Exception) -> str:

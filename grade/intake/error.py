@@ -1,4 +1,8 @@
-"""What is wrong with a submission, in a sentence for the student."""
+"""Why there is no verdict on a kernel: the submission's doing, or the machine's.
+
+The two never mix. A SubmissionError is a verdict: no points, and a sentence for the
+student. A GraderError is none: no number anywhere, and the grading is repeated.
+"""
 
 from __future__ import annotations
 
@@ -16,3 +20,7 @@ class SubmissionError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+class GraderError(Exception):
+    """What the machine lacked, or what failed on it, in a sentence."""

@@ -3,28 +3,26 @@ of bounded size, reached without following a link."""
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import stat
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Sequence
 
 import labs
-from machine.qemu import TREE
 
-from .error import SubmissionError
+from .error import GraderError, SubmissionError
 
 # The solved files have 1 to 4 KB.
 SIZE_LIMIT = 200_000
+COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+REFERENCE = re.compile(r"ref: (refs/[\w./-]+)")
 
 
-def collect(directory: Path, lab: Optional[int] = None) -> dict[str, bytes]:
-    """The labs' files of a submission, each by its name in the tree. Where one
-    lab is graded and no other's files are there, as in what `make handin` has
-    packed, those are this tree's."""
-    alone = lab and labs_in(directory) == [lab]
-    needed = labs.LABS[lab].files if alone else labs.FILES
-    return {name: read(directory if name in needed else TREE, name)
-            for name in labs.FILES}
+def collect(directory: Path, names: Sequence[str] = labs.FILES) -> dict[str, bytes]:
+    """These files of a submission, each by its name in the tree."""
+    return {name: read(directory, name) for name in names}
 
 
 def labs_in(directory: Path) -> list[int]:
@@ -34,44 +32,75 @@ def labs_in(directory: Path) -> list[int]:
 
 
 def read(directory: Path, name: str, limit: int = SIZE_LIMIT) -> bytes:
-    """One file of a submission, of so many bytes at most."""
-    try:
-        root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise SubmissionError(
-            f"There is no directory {directory}: {error.strerror}.") from None
-    try:
-        return _read(root, name, limit)
-    finally:
-        os.close(root)
+    """One file of a submission, a text of so many bytes at most."""
+    data = _open_and_read(directory, name, limit)
+    if data is None:
+        raise SubmissionError(f"{name} is missing from the submission.", name)
+    return _checked(name, data, limit)
 
 
-def _read(root: int, name: str, limit: int) -> bytes:
-    """One regular file below an open directory, no link on the way."""
-    folder, _, base = name.rpartition("/")
-    place = root
+def commit(directory: Path) -> Optional[str]:
+    """The commit that a directory has checked out, or that was handed in with it.
+    Its .git is not trusted: git is not run on it."""
+    head = _line(directory, ".git/HEAD") or _line(directory, "commit")
+    reference = REFERENCE.fullmatch(head)
+    if reference and ".." not in reference[1]:
+        head = _line(directory, f".git/{reference[1]}")
+        if not head:
+            packed = re.search(rf"^([0-9a-f]{{40}}) {re.escape(reference[1])}$",
+                               _line(directory, ".git/packed-refs"), re.MULTILINE)
+            head = packed[1] if packed else ""
+    return head if COMMIT.fullmatch(head) else None
+
+
+def _line(directory: Path, name: str) -> str:
+    """A short text, or nothing where there is none that can be read."""
     try:
-        place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW,
-                        dir_fd=root)
+        data = _open_and_read(directory, name, 1 << 20)
+        return (data or b"").decode().strip()
+    except (SubmissionError, GraderError, UnicodeDecodeError):
+        return ""
+
+
+def _open_and_read(directory: Path, name: str, limit: int) -> Optional[bytes]:
+    """One regular file below a directory, no link on the way, and at most one byte
+    more than the limit; None where there is no such file."""
+    *folders, base = name.split("/")
+    places: list[int] = []
+    try:
+        places.append(os.open(directory, os.O_RDONLY | os.O_DIRECTORY))
+        for folder in folders:
+            places.append(os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW,
+                                  dir_fd=places[-1]))
         # O_NONBLOCK: opening a FIFO must not wait for who writes to it.
         file = os.open(base, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK,
-                       dir_fd=place)
+                       dir_fd=places[-1])
+        places.append(file)
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise SubmissionError(f"{name} is not an ordinary file.", name)
+        return _up_to(file, limit + 1)
     except FileNotFoundError:
-        raise SubmissionError(f"{name} is missing from the submission.",
-                              name) from None
+        return None
     except OSError as error:
-        raise SubmissionError(
-            f"{name} cannot be read ({error.strerror}); it has to be an ordinary "
-            "file, not a link.", name) from None
+        # A link, a file where a directory should be: so it was handed in.
+        if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
+            raise SubmissionError(f"{name} is not an ordinary file, but a link or the "
+                                  "like.", name) from None
+        raise GraderError(f"{name} of the submission cannot be read: "
+                          f"{error.strerror}.") from None
     finally:
-        if place != root:
+        for place in places:
             os.close(place)
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise SubmissionError(f"{name} is not an ordinary file.", name)
-    with os.fdopen(file, "rb") as stream:
-        data = stream.read(limit + 1)
-    return _checked(name, data, limit)
+
+
+def _up_to(file: int, limit: int) -> bytes:
+    data = b""
+    while len(data) < limit:
+        part = os.read(file, limit - len(data))
+        if not part:
+            break
+        data += part
+    return data
 
 
 def _checked(name: str, data: bytes, limit: int) -> bytes:

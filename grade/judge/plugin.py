@@ -14,7 +14,7 @@ from typing import Any, Iterator, Mapping, NoReturn, Optional
 import pytest
 
 import labs
-from machine import deadlines
+from machine import deadlines, names
 from machine.finding import Finding
 from machine.gdb_remote import GdbTimeout
 from machine.kernel import Kernel
@@ -81,7 +81,7 @@ def _submission(request: pytest.FixtureRequest) -> tuple[Path, Kernel]:
     path = request.config.getoption("--kernel").resolve()
     if not path.exists():
         pytest.fail(f"{path} is missing: run make", pytrace=False)
-    return path, Kernel(path)
+    return path, names.of_kernel(path)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ import pytest
 TREE = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TREE / "grade"))
 # pylint: disable=wrong-import-position
-from intake import build as building  # noqa: E402
+from intake.message import first_error  # noqa: E402
 from judge import probes  # noqa: E402
 from known_wrong.entries import (BUILD, PATCHES, BadEntry, Entry,  # noqa: E402
                                  entries)
@@ -96,7 +96,7 @@ def build(directory: Path) -> Path:
                           env=environment, capture_output=True, text=True,
                           timeout=deadlines.host())
     if done.returncode:
-        raise BuildFailed(str(building.first_error(done.stderr)))
+        raise BuildFailed(str(first_error(done.stderr)))
     return directory / "build/kernel.elf"
 
 

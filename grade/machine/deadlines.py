@@ -70,6 +70,11 @@ def compilation() -> float:
     return 20 * scale()
 
 
+def submission() -> float:
+    """One lab of somebody else's submission, from its text to the report."""
+    return 60 * scale()
+
+
 def grading() -> float:
     """All tests of one submission."""
     return 300 * scale()

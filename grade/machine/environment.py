@@ -7,7 +7,7 @@ import os
 # What the make that runs the tests has exported to them.
 EXPORTED = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "PROG", "APPEND",
             "FIRMWARE", "CPU", "MEM", "ICOUNT", "ONE_BY_ONE", "GDB", "TIMEOUT",
-            "QEMUFLAGS", "INITRD", "KERNEL", "WERROR"}
+            "QEMUFLAGS", "INITRD", "KERNEL", "WERROR", "SUBMISSION", "IN", "OUT"}
 
 
 def without_make() -> dict[str, str]:

@@ -28,6 +28,7 @@ import sys
 from pathlib import Path
 from typing import Iterator, Sequence
 
+from machine import names
 from machine.code import Code, Undecodable
 from machine.finding import Finding
 from machine.kernel import Kernel
@@ -79,7 +80,7 @@ def room_of(finding: Finding) -> str:
 
 def prove(kernel: Path) -> Proof:
     """What is known of the stub of a built kernel."""
-    symbols = Kernel(kernel)
+    symbols = names.of_kernel(kernel)
     code = Code(symbols)
     if "syscall_entry" not in symbols:
         return Proof(decided=False, sentence="not decided: the kernel has no "
@@ -98,7 +99,7 @@ def prove(kernel: Path) -> Proof:
 
 def judged(kernel: Path, record: Record) -> list[Finding]:
     """What is wrong with a stub, as far as one recorded call shows."""
-    symbols = Kernel(kernel)
+    symbols = names.of_kernel(kernel)
     run = retrace(Code(symbols), record)
     if not run.moments:
         return list(lost(run, record))

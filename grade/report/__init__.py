@@ -13,12 +13,13 @@ from .github import annotations, summary
 from .gradebook import gradebook
 from .gradescope import gradescope
 from .junit import junit
-from .result import OUTCOMES, OUTPUT_LIMIT, SCHEMA, Record, exit_status, first_failure
+from .result import (OUTCOMES, OUTPUT_LIMIT, SCHEMA, NoVerdict, Record, exit_status,
+                     first_failure)
 from .terminal import answers, ending, line, story, terminal
 from .text import as_json
 
-__all__ = ["FORMATS", "OUTCOMES", "OUTPUT_LIMIT", "SCHEMA", "Record", "answers", "ending",
-           "exit_status", "first_failure", "line", "story"]
+__all__ = ["FORMATS", "OUTCOMES", "OUTPUT_LIMIT", "SCHEMA", "NoVerdict", "Record",
+           "answers", "ending", "exit_status", "first_failure", "line", "story"]
 
 FORMATS: dict[str, Callable[[Record], str]] = {
     "terminal": terminal,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Mapping, Optional
 
-from .result import OUTPUT_LIMIT, Record
+from .result import OUTPUT_LIMIT, Record, require_verdict
 from .terminal import story
 from .text import as_json, plain
 
@@ -13,6 +13,7 @@ from .text import as_json, plain
 def classroom50(grade: Record, environment: Optional[Mapping[str, str]] = None
                 ) -> str:
     """result.json, with what the service puts into the environment."""
+    require_verdict(grade)
     about = os.environ if environment is None else environment
     total = grade["total"]
     return as_json({

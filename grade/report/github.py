@@ -33,6 +33,7 @@ def annotations(grade: Record) -> str:
         told.add(command)
     if grade["error"]:
         text += f"::error title=The grader failed::{command_text(grade['error'])}\n"
+        return text
     total = grade["total"]
     return text + (f"::notice title=Grade::{total['earned']} of {total['points']} "
                    "points\n")
@@ -40,10 +41,10 @@ def annotations(grade: Record) -> str:
 
 def summary(grade: Record) -> str:
     """A step's summary in Markdown."""
+    if grade["error"]:
+        return f"## No verdict\n\n**{markdown(grade['error'])}**\n"
     total = grade["total"]
     text = f"## {total['earned']} of {total['points']} points\n\n"
-    if grade["error"]:
-        text += f"**{markdown(grade['error'])}**\n\n"
     text += "| lab | test | points | result |\n| --- | --- | --- | --- |\n"
     for test in grade["tests"]:
         text += (f"| {test['lab']} {LABS[test['lab']].name} "

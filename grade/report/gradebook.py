@@ -22,7 +22,9 @@ def gradebook(grade: Record) -> str:
         heading += [f"lab {lab} answers", f"lab {lab} answers of"]
         row += [str(sum(answer["outcome"] == "right" for answer in checked)),
                 str(len(checked))] if checked else ["", ""]
+    status = exit_status(grade)
     heading += ["total", "total of", "verdict"]
-    row += [str(grade["total"]["earned"]), str(grade["total"]["points"]),
-            {0: "complete", 1: "incomplete", 2: "grader failed"}[exit_status(grade)]]
+    row += ["", ""] if status == 2 else [str(grade["total"]["earned"]),
+                                         str(grade["total"]["points"])]
+    row += [{0: "complete", 1: "incomplete", 2: "no verdict"}[status]]
     return table([heading, row])

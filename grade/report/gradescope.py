@@ -10,8 +10,9 @@ from .text import as_json, plain
 
 
 def gradescope(grade: Record) -> str:
-    """results.json. The score is the sum of the tests' scores, so none stands
-    at the top, except where there is no test."""
+    """results.json. The score is the sum of the tests' scores, so none stands at the
+    top. Without a verdict there is no score at all, which Gradescope shows as a
+    grader that failed."""
     result: dict[str, Any] = {
         "execution_time": grade["seconds"],
         "output": f"seed {grade['seed']}\n{answers(grade)}".strip(),
@@ -28,8 +29,6 @@ def gradescope(grade: Record) -> str:
             f"{grade['error']}\nThe grader could not do its work: this is no "
             f"verdict on the submission. Please tell the staff.\n{answers(grade)}"
         ).strip()
-    if not result["tests"]:
-        result["score"] = 0
     return as_json(result)
 
 

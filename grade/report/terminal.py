@@ -6,7 +6,7 @@ from typing import Optional, Sequence
 
 from labs import LABS
 
-from .result import Record, exit_status, first_failure
+from .result import Record, exit_status, first_failure, left_out
 from .text import plain
 
 # How much of a console a person is shown, in lines.
@@ -42,14 +42,19 @@ def ending(grade: Record, colour: bool = False) -> str:
         text += f"\n{plain(grade['error'])}\n"
     if answers(grade):
         text += "\n" + answers(grade)
+    if exit_status(grade) == 2:
+        return text + ("\nThe grader could not do its work: this is no verdict on the "
+                       f"submission. Seed {grade['seed']}\n")
     total = grade["total"]
     tests = grade["tests"]
+    if missing := left_out(grade):
+        text += ("\nNothing was handed in of lab " + ", ".join(map(str, missing))
+                 + ": this is not all.\n")
+    if grade.get("confined", "none") != "none":
+        text += f"\nConfined by {grade['confined']}.\n"
     text += (f"\n{total['earned']} of {total['points']} points, "
              f"{sum(t['outcome'] == 'pass' for t in tests)} of {len(tests)} tests, "
              f"{grade['seconds']:.1f} s; seed {grade['seed']}\n")
-    if exit_status(grade) == 2:
-        text += ("The grader could not do its work: this is no verdict on the "
-                 "submission.\n")
     return text
 
 

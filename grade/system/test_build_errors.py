@@ -7,7 +7,7 @@ from typing import Optional
 
 import pytest
 
-from intake.build import first_error
+from intake.message import first_error
 
 
 @pytest.mark.parametrize("said, sentence, file, line", [

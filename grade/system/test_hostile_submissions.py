@@ -21,6 +21,10 @@ from typing import Any, Callable
 import pytest
 
 import labs
+from intake import build, read, sandbox, trusted
+from intake.error import SubmissionError
+from intake.objects import check, link
+from intake.scratch import scratch
 from machine import deadlines
 from machine.qemu import TREE
 from report import first_failure
@@ -112,67 +116,79 @@ BOMB = "\n".join(
     ["#define A0 1+1+1+1+1+1+1+1+1+1"]
     + [f"#define A{n} " + "+".join([f"A{n - 1}"] * 10) for n in range(1, 11)]
     + ["int bomb = A10;"])
+# A raw string hides lines from who reads C by hand, and from no compiler.
+HIDDEN = ('static const char *const r __attribute__((unused)) = R"(\n/*\n)";\n'
+          "#pragma GCC target(\"popcnt\")\n#ifdef __POPCNT__\n#include {}\n#endif\n"
+          "// */\n")
+SOLVED = f'"{TREE}/kernel/msr.c"'
+NO_FILE = r"No such file|file not found|can't open|cannot open"
+RESOURCES = "needs too much time, memory or space"
 
 # name: (file, its text or bytes, or what follows its own text; the sentence)
 REFUSED: dict[str, tuple[str, object, str]] = {
-    "a file of the host": (
-        MSR, "+#include \"/etc/passwd\"\n", r'line \d+ includes "/etc/passwd"; only'),
-    "a file of the host, in angles": (
-        MSR, "+#include </etc/passwd>\n", "includes </etc/passwd>; only"),
+    "a file of the host": (MSR, "+#include \"/etc/passwd\"\n", NO_FILE),
+    "a file of the host, in angles": (MSR, "+#include </etc/passwd>\n", NO_FILE),
     "a file outside the kernel": (
-        MSR, "+#include \"../grade/probes/fork.h\"\n", "only the kernel's own headers"),
+        MSR, "+#include \"../grade/probes/fork.h\"\n", NO_FILE),
     "a file by a macro": (
-        MSR, "+#define X \"/etc/passwd\"\n#include X\n", "includes X; only"),
+        MSR, "+#define X \"/etc/passwd\"\n#include X\n", NO_FILE),
     "a file by joined lines": (
-        MSR, "+#inc\\\nlude \"/etc/pass\\\nwd\"\n", 'includes "/etc/passwd"; only'),
-    "a file behind a comment": (
-        MSR, "+/* */ # /* */ include /* */ \"/etc/passwd\"\n", "only the kernel's"),
-    "a file by a digraph": (
-        MSR, "+%:include \"/etc/passwd\"\n", 'includes "/etc/passwd"; only'),
-    "include_next": (
-        MSR, "+#include_next <stdint.h>\n", "uses #include_next"),
-    "a pragma": (
-        MSR, "+#pragma GCC dependency \"/etc/passwd\"\n", "uses #pragma"),
-    "a forged line number": (
-        MSR, "+#line 1 \"kernel/trap.c\"\n", "uses #line"),
+        MSR, "+#inc\\\nlude \"/etc/pass\\\nwd\"\n", NO_FILE),
+    "a file by a digraph": (MSR, "+%:include \"/etc/passwd\"\n", NO_FILE),
+    "the solved file, hidden": (MSR, HIDDEN.format(SOLVED), NO_FILE),
+    "the solved file, from below": (
+        MSR, HIDDEN.format('"../../../../kernel/msr.c"'), NO_FILE),
+    "a header of the host's C library": (MSR, "+#include <stdlib.h>\n", NO_FILE),
     "the assembler's incbin": (
-        MSR, "+asm(\".incbin \\\"grade/conftest.py\\\"\");\n",
-        r"uses the assembler's \.incbin"),
-    "incbin behind a false marker": (
-        MSR, "+asm(\"nop\\n#NO_APP\\n\\t.incbin \\\"/etc/passwd\\\"\\n#APP\");\n",
-        r"the assembler's \.incbin"),
-    "incbin behind a label and a comment": (
-        MSR, "+asm(\"x: /* */ .incbin \\\"/etc/passwd\\\"\");\n",
-        r"the assembler's \.incbin"),
+        MSR, "+asm(\".incbin \\\"grade/conftest.py\\\"\");\n", NO_FILE),
+    "incbin behind a quoted quote": (
+        MSR, "+asm(\".byte '\\\"\\n.incbin \\\"/etc/passwd\\\"\\n.byte '\\\"\");\n",
+        NO_FILE),
+    "incbin behind a label of another alphabet": (
+        MSR, "+asm(\"l: \u20ac: .incbin \\\"/etc/passwd\\\"\");\n", NO_FILE),
     "incbin only in another room": (
         FRAME_H, ("struct syscall_frame;\n",
                   "#ifdef SYSCALL_H\nasm(\".incbin \\\"/etc/passwd\\\"\");\n#endif\n"),
-        r"the assembler's \.incbin"),
+        NO_FILE),
     "the assembler's include": (
-        MSR, "+asm(\".include \\\"/etc/passwd\\\"\");\n", r"the assembler's \.include"),
+        MSR, "+asm(\".include \\\"/etc/passwd\\\"\");\n", NO_FILE),
+    "what the process tree tells": (
+        MSR, "+asm(\".incbin \\\"/proc/self/environ\\\"\");\n", NO_FILE),
+    "a name that is assembly": (
+        MSR, '+extern void f(void) __asm__("a\\"\\n.incbin \\"/etc/passwd");\n'
+        "void f(void) {}\n", "has a symbol called|does not compile"),
+    "a name of another alphabet": (
+        MSR, '+extern void f(void) __asm__("\u20ac");\nvoid f(void) {}\n',
+        "has a symbol called"),
     "an assembler's loop": (
-        MSR, "+asm(\".rept 100000000\\nnop\\n.endr\");\n", r"the assembler's \.rept"),
-    "an assembler's macro": (
-        MSR, "+asm(\".macro x\\nx\\n.endm\\nx\");\n", r"the assembler's \.macro"),
+        MSR, "+asm(\".rept 100000000\\nnop\\n.endr\");\n", RESOURCES),
+    "an assembler's macro that never ends": (
+        MSR, "+asm(\".macro x\\nx\\nx\\n.endm\\nx\");\n",
+        RESOURCES + "|does not (compile|build)"),
     "another section": (
-        MSR, "+asm(\".section .note.pvh\\n.long 1\");\n", r"the assembler's \.section"),
+        MSR, "+asm(\".pushsection .note.pvh\\n.long 1\\n.popsection\");\n",
+        r"has a section '\.note\.pvh'"),
     "an array of 2 GB": (
         MSR, "+static char big[2147483647] = { 1 };\nchar *use = big;\n",
-        r"asks for 2,147,483,\d+ bytes"),
+        RESOURCES + r"|asks for 2,147,\d+,\d+ bytes"),
     "an empty array of 2 GB": (
         MSR, "+char big[2147483647];\n", r"asks for 2,147,483,\d+ bytes"),
+    "eighty thousand symbols": (
+        MSR, "+" + "".join(f"int s{n};" for n in range(80_000)) + "\n",
+        r"more than 200 KB"),
+    "eighty thousand symbols by the assembler": (
+        MSR, '+asm(".set n, 0\\n.altmacro\\n.macro s x\\nsym\\\\x: .byte 0\\n.endm\\n'
+        '.rept 80000\\ns %n\\n.set n, n + 1\\n.endr");\n',
+        rf"has 80,\d+ symbols|{RESOURCES}|does not compile"),
     "a header that includes itself": (
-        FRAME_H, ("#define FRAME_H\n", "#include \"frame.h\"\n#include \"frame.h\"\n"),
-        r"frame.h line \d+ includes itself"),
-    "macros that explode": (
-        MSR, "+" + BOMB + "\n", "needs too much time, memory or space|too many|"
-        "did not come to an end"),
-    "another kernel's symbol": (
-        MSR, "+long syscall_handler(void) { return 0; }\n",
-        "(?s)does not (compile|link): .*syscall_handler"),
+        FRAME_H, ("#define FRAME_H\n", "#undef FRAME_H\n#include \"frame.h\"\n"),
+        "does not compile: #include nested|nested depth"),
+    "macros that explode": (MSR, "+" + BOMB + "\n", RESOURCES),
+    "another room's function": (
+        MSR, "+void trap_handler(void *frame) { (void)frame; }\n",
+        "defines trap_handler, which is kernel/trap.c's"),
     "a name that the tests look up": (
-        MSR, "+asm(\".globl per_cpu\\nper_cpu:\\n.quad 0\");\n",
-        "does not link: .*per_cpu"),
+        MSR, "+asm(\".globl per_cpu\\nper_cpu:\\n.quad 0\");\n", "defines per_cpu, which"),
     "an ordinary error": (
         MSR, "+int x = y;\n", r"kernel/msr.c line \d+ does not compile: .*'y' undecl"),
     "no function": (
@@ -182,19 +198,16 @@ REFUSED: dict[str, tuple[str, object, str]] = {
     "a zero byte": (FORK, b"int x;\n\0\n", "line 2 has a zero byte"),
     "an empty file": (FORK, b"", "kernel/fork.c is empty"),
     "a file of blanks": (FORK, b" \n\n", "kernel/fork.c is empty"),
-    "a missing file": (FORK, None, "kernel/fork.c is missing"),
+    "a missing file": (FRAME_H, None, "kernel/frame.h is missing"),
     "a file too long": (FORK, b"/*" + b" " * 300_000 + b"*/", "more than 200 KB"),
-    "a link": (FORK, Path("/etc/passwd"), "an ordinary file, not a link"),
+    "a link": (FORK, Path("/etc/passwd"), "not an ordinary file, but a link"),
     "a directory": (FORK, "mkdir", "fork.c is not an ordinary file"),
     "a pipe": (FORK, "mkfifo", "fork.c is not an ordinary file"),
 }
 
 
-@pytest.mark.parametrize("what", REFUSED)
-def test_source_is_refused_in_one_sentence(
-    what: str, submission: Path, grade: Grader
-) -> None:
-    name, content, sentence = REFUSED[what]
+def spoil(submission: Path, name: str, content: object) -> None:
+    """Puts something into a file of a submission, or in its place."""
     path = submission / name
     if isinstance(content, str) and content.startswith("+"):
         path.write_text(path.read_text() + content[1:])
@@ -212,13 +225,52 @@ def test_source_is_refused_in_one_sentence(
             os.mkfifo(path)
         elif content is not None:
             path.write_text(str(content))
-    graded = grade("--lab", "1", "--test", "table")
-    assert graded.status == 1
-    assert graded.outcomes == {"build"}
-    assert graded.earned == 0
-    assert re.search(sentence, graded.grade["build"]["message"])
+
+
+def lab_of(name: str) -> int:
+    return next(lab.number for lab in labs.LABS.values() if name in lab.files)
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_source_is_refused_in_one_sentence(what: str, submission: Path,
+                                           tmp_path: Path) -> None:
+    name, content, sentence = REFUSED[what]
+    spoil(submission, name, content)
+    tree = trusted.tree_for(lab_of(name))
+    with scratch() as place, pytest.raises(SubmissionError) as error:
+        objects = build.compiled(tree, read.collect(submission, tree.files),
+                                 sandbox.Sandbox(sandbox.kind_for_others(), place))
+        for source, data in objects.items():
+            check(source, data, tree.facts, tree.files)
+        link(objects, tree.directory, tree.facts, tree.files, tmp_path, True)
+    assert re.search(sentence, error.value.message), error.value.message
+    assert "\n" not in error.value.message
+    assert "root:" not in error.value.message  # the host's file
+
+
+def test_what_is_refused_is_a_verdict_with_that_sentence(
+    submission: Path, grade: Grader
+) -> None:
+    spoil(submission, MSR, "+#include \"/etc/passwd\"\n")
+    graded = grade("--lab", "2")
+    assert (graded.status, graded.outcomes, graded.earned) == (1, {"build"}, 0)
     assert graded.grade["build"]["message"] in " ".join(graded.shown.split())
-    assert "root:" not in graded.shown  # the host's file
+
+
+def test_the_compiler_does_not_tell_what_is_on_the_host(
+    submission: Path, grade: Grader
+) -> None:
+    """Whichever way the question goes, both answers are the same."""
+    ask = ("#define CAT(a, b) a ## b\n#if CAT(__has_, include)(\"{}\")\n"
+           "int there = it_is;\n#else\nint there = it_is_not;\n#endif\n")
+    tree = trusted.tree_for(2)
+    said = set()
+    for path in ("/etc/passwd", "/nowhere", str(TREE / "kernel/msr.c")):
+        files = {MSR: (TREE / MSR).read_bytes() + ask.format(path).encode()}
+        with scratch() as place, pytest.raises(SubmissionError) as error:
+            build.compiled(tree, files, sandbox.Sandbox(sandbox.BWRAP, place))
+        said.add(error.value.message)
+    assert len(said) == 1
 
 
 # ---- kernels that do something else -----------------------------------------
@@ -249,10 +301,8 @@ TRANSCRIPT = says("".join(
 
 # name: (lab, file, behind what, the line, the sentence)
 RUN: dict[str, tuple[int, str, str, str, str]] = {
-    "a perfect transcript": (
-        3, GDT, IN_GDT_INIT, TRANSCRIPT + exits(0), "needs lab 1"),
-    "a perfect transcript for fork": (
-        5, GDT, IN_GDT_INIT, TRANSCRIPT + exits(0), "."),
+    "a perfect transcript": (1, GDT, IN_GDT_INIT, TRANSCRIPT + exits(0), "."),
+    "a perfect transcript for fork": (5, FORK, IN_FORK, TRANSCRIPT + exits(0), "."),
     "a probe known by its name": (
         5, FORK, IN_FORK,
         ' if (proc_current()->name[0] == \'f\' || proc_current()->name[0] == \'p\') {'
@@ -268,8 +318,8 @@ RUN: dict[str, tuple[int, str, str, str, str]] = {
     "the exit port with every value": (
         1, GDT, IN_GDT_INIT, " for (uint32_t v = 0; v < 256; v++) "
         + port("v", 0xF4, "l") + STAY, "."),
-    "the exit port with 0": (5, GDT, IN_GDT_INIT, exits(0), "."),
-    "the exit port with 42": (5, GDT, IN_GDT_INIT, exits(42), "."),
+    "the exit port with 0": (5, FORK, IN_FORK, exits(0), "."),
+    "the exit port with 42": (5, FORK, IN_FORK, exits(42), "."),
     "the exit port with a panic's value": (
         1, GDT, IN_GDT_INIT, exits(127), "."),
     "the exit port with a killed program's value": (
@@ -360,11 +410,19 @@ def test_a_directory_that_is_a_link_is_not_followed(
     (submission / "kernel").symlink_to("elsewhere")
     graded = grade("--lab", "1")
     assert graded.outcomes == {"build"}
-    assert "cannot be read" in graded.grade["build"]["message"]
+    assert "not an ordinary file, but a link" in graded.grade["build"]["message"]
+
+
+@pytest.mark.parametrize("target", ["/proc/kmsg", "/etc/hostname", "../secret"])
+def test_a_commit_that_is_a_link_is_none(submission: Path, tmp_path: Path, target: str
+                                         ) -> None:
+    (tmp_path / "secret").write_text("0123456789" * 4 + "\n")
+    (submission / "commit").symlink_to(target)
+    assert read.commit(submission) is None
 
 
 def test_a_submission_that_is_not_there(submission: Path, grade: Grader) -> None:
     shutil.rmtree(submission)
     graded = grade("--lab", "1")
-    assert graded.outcomes == {"build"}
-    assert "There is no directory" in graded.grade["build"]["message"]
+    assert (graded.status, graded.grade["tests"]) == (2, [])
+    assert "There is no" in graded.grade["error"]

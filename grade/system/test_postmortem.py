@@ -4,6 +4,7 @@ which line. Each kernel here is the tree's own, with one line more."""
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Callable
 
 import pytest
@@ -19,7 +20,7 @@ Story = Callable[..., Verdict]
 
 
 @pytest.fixture
-def story(request: pytest.FixtureRequest) -> Story:
+def story(request: pytest.FixtureRequest, tmp_path: Path) -> Story:
     """What is told of a kernel in which `new` follows `old` in a lab's file."""
     def tell(name: str, old: str, new: str, program: str = "/bin/probe_exit 0"
              ) -> Verdict:
@@ -27,7 +28,7 @@ def story(request: pytest.FixtureRequest) -> Story:
         text = files[name].decode()
         assert old in text
         files[name] = text.replace(old, old + new, 1).encode()
-        kernel = build.build(files)
+        kernel = build.kernel(files, tmp_path)
         lab = Lab(kernel, Kernel(kernel), 1, request.node.name)
         request.addfinalizer(lab.close)
         begin = time.monotonic()

@@ -4,6 +4,7 @@
 #   sh doctor.sh install SET   what SET needs: build, gdb, grade, check, browser,
 #                              book or matrix
 #   sh doctor.sh has SET       succeeds when all of SET is there
+#   sh doctor.sh command TOOL  the command that installs one tool
 #   sh doctor.sh toolprefix    what stands before gcc to compile for x86-64
 #   sh doctor.sh gdb           the name of a GDB for x86-64
 # On Debian and Ubuntu, as root or by sudo, apt-get installs what is missing;
@@ -15,7 +16,7 @@
 build_tools="compiler linker qemu cpio"
 gdb_tools="$build_tools gdb tmux"
 grade_tools="$gdb_tools python pytest elftools capstone toml"
-check_tools="$grade_tools xdist pexpect patch musl clang-format yamllint"
+check_tools="$grade_tools xdist pexpect patch bwrap musl clang-format yamllint"
 # What the report is about: a student's tree has no grade/system to check.
 reported=$grade_tools
 [ ! -d grade/system ] || reported=$check_tools
@@ -147,6 +148,7 @@ package() {
     apt:elftools) echo python3-pyelftools ;;
     apt:chromedriver) echo chromium-driver ;;
     apt:selenium) echo python3-selenium ;;
+    apt:bwrap | dnf:bwrap | pacman:bwrap) echo bubblewrap ;;
     apt:musl) echo musl-tools ;;
     apt:*) echo "$2" ;;
 
@@ -188,6 +190,7 @@ package() {
     brew:gdb) echo x86_64-elf-gdb ;;
     brew:python) echo python ;;
     brew:pytest | brew:xdist | brew:pexpect | brew:elftools | brew:capstone | brew:musl | \
+        brew:bwrap | \
         brew:toml) ;;
     brew:chromium | brew:chromedriver | brew:selenium) ;;
     brew:sphinx | brew:furo | brew:myst_parser | brew:breathe) ;;
@@ -321,7 +324,11 @@ case ${1:-} in
 report) report ;;
 install) install "${2:-}" ;;
 has) has_set "${2:-}" ;;
+command) command_for "${2:-}" ;;
 toolprefix) toolprefix ;;
 gdb) gdb_program ;;
-*) echo "usage: doctor.sh report | install SET | has SET | toolprefix | gdb" >&2 && exit 2 ;;
+*)
+    echo "usage: doctor.sh report | install SET | has SET | command TOOL |" \
+        "toolprefix | gdb" >&2
+    exit 2 ;;
 esac
