@@ -11,10 +11,13 @@ from __future__ import annotations
 from judge.call_checks import (
     GETPID, IOPL, KEPT_BY_C, NOTHING, NOT_KEPT_BY_C, YIELD, caller_for, check_flags,
     check_kept, core_calls, flag_names, holder, reached, returned, to_handler)
+from typing import Dict
+
 from judge.caller import Call
 from judge.lab import Lab
 from judge.stub import blame, caller_of, culprit, proved, walk
-from judge.verdict import foundation, hint, points
+from judge.verdict import foundation, hint, points, wrong
+from judge.walk import Walk
 from machine.x86 import (
     AC, C_ARGUMENTS, DF, FLAGS_BASE, FLAGS_FREE, GENERAL, IF, KERNEL_CS, KERNEL_DS,
     MASK, NT, RING3_CS, RING3_SS, SFMASK, SYSCALL_ARGUMENTS, TF)
@@ -76,6 +79,12 @@ def test_the_handler_finds_its_stack_aligned(lab: Lab) -> None:
     rest = seen.handler["rsp"] % 16
     if rest != 8:
         pushed = (seen.kernel_rsp - seen.handler["rsp"]) // 8
+        if seen.kernel_rsp % 16:
+            wrong(f"kernel_rsp is {seen.kernel_rsp:#x}, which is no multiple of 16: "
+                  "that is the top of a kernel stack as set_kernel_stack has stored it, "
+                  "and not the stub's doing", expected="a multiple of 16",
+                  found=f"{seen.kernel_rsp:#x}", where=lab.place("set_kernel_stack"),
+                  gdb="print/x per_cpu.kernel_rsp")
         blame(lab, f"RSP mod 16 is {rest} at syscall_handler's first instruction: the "
               f"stub put {pushed - 1} words on the stack before the call, "
               "an odd number", None, expected="8", found=str(rest),
@@ -178,18 +187,43 @@ also those that C would keep by itself.""")
 def test_sixteen_words_of_the_user_are_on_the_kernel_stack(lab: Lab) -> None:
     seen = reached(lab)
     assert seen.handler
-    words = set(seen.saved.values())
-    entry = seen.entry
-    needed = {name: entry[name] for name in GENERAL if name not in ("rcx", "r11")}
-    needed.update({"rcx (RIP)": seen.next_rip, "r11 (RFLAGS)": entry["eflags"]})
-    missing = [name for name, value in needed.items() if value not in words]
+    missing = [name for name in GENERAL if name not in seen.frame]
     if missing:
-        text = ", ".join(name.upper() for name in missing)
+        role = {"rcx": "RCX (RIP)", "r11": "R11 (RFLAGS)"}
+        text = ", ".join(role.get(name, name.upper()) for name in missing)
         blame(lab, f"the user's {text} stands nowhere on the kernel stack when "
               "syscall_handler begins",
-              proved(lab, Rule.FRAME, Rule.USER_STACK, about=missing),
+              proved(lab, Rule.FRAME) or proved(lab, Rule.USER_STACK, about=missing),
               expected="sixteen words", found=f"{16 - len(missing)}",
               gdb="x/18gx $rsp")
+
+
+@points(2)
+@hint("""FRAME_R9 to FRAME_RSP say where each word is, from where RSP stands after the
+last push. C code, and a forked child's first return, go by them.""")
+def test_the_words_of_the_frame_stand_in_their_order(lab: Lab) -> None:
+    frame = whole_frame(reached(lab), lab)
+    base = min(frame.values())
+    stub = {name: at - base for name, at in frame.items()}
+    struct, contract = lab.kernel.frame_struct, lab.kernel.frame_offsets
+    if stub == contract or struct and all(
+            name in struct.fields and struct.fields[name].offset == stub[name]
+            for name in stub):
+        return
+    name, offset = next(item for item in contract.items() if stub[item[0]] != item[1])
+    here = next((other for other in stub if stub[other] == offset), "nothing")
+    blame(lab, f"the frame's word at {offset} (FRAME_{name.upper()}) should be "
+          f"{name.upper()} and is {here.upper()}", proved(lab, Rule.FRAME),
+          expected=f"{name.upper()} at {offset}", found=f"{name.upper()} at "
+          f"{stub[name]}", gdb="sysframe")
+
+
+def whole_frame(seen: Walk, lab: Lab) -> Dict[str, int]:
+    """Where the sixteen words are, from the top of the kernel stack."""
+    lab.needs("lab 3: sixteen words of the user on the kernel stack "
+              "(test_sixteen_words_of_the_user_are_on_the_kernel_stack)",
+              len(seen.frame) == len(GENERAL))
+    return seen.frame
 
 
 @points(2)
@@ -233,7 +267,38 @@ def test_the_result_comes_back_in_rax(lab: Lab) -> None:
               expected=str(result), found=str(call.result), gdb="break syscall_exit")
 
 
-@points(4)
+@points(2)
+@hint("""A forked child has a frame, a copy of its parent's, and begins at the label
+syscall_exit with RSP at it. All that it takes to ring 3 it has to find there.""")
+def test_a_process_may_begin_at_syscall_exit(lab: Lab) -> None:
+    frame = whole_frame(returned(lab), lab)
+    if not lab.kernel.is_global("syscall_exit"):
+        blame(lab, "the stub has no global label syscall_exit, where a forked child "
+              "begins", None, expected=".globl syscall_exit", found="no such label")
+    caller = caller_for(lab)
+    to_handler(caller)
+    words = caller.patterns() | {
+        "rsp": caller.stack, "rcx": caller.after, "r11": FLAGS_BASE | DF | 0x41}
+    for name, at in frame.items():
+        caller.gdb.write(caller.kernel_rsp + at, words[name].to_bytes(8, "little"))
+    caller.load({name: value for name, value in caller.patterns().items()})
+    caller.load({"rip": lab.kernel.address("syscall_exit"), "eflags": 1 << 1,
+                 "rsp": caller.kernel_rsp + min(frame.values())})
+    caller.doing = "a return that begins at syscall_exit"
+    caller.run_to(caller.after)
+    call = Call("syscall_exit, with RSP at a frame,",
+                words | {"eflags": words["r11"], "rip": caller.before},
+                caller.gdb.registers())
+    for name in GENERAL:
+        if call.after[name] != words[name] and name not in ("rcx", "r11"):
+            blame(lab, f"after a return that began at syscall_exit, as a forked "
+                  f"child's does, {name.upper()} is not what the frame had",
+                  proved(lab, Rule.CHILD, about=[name]), expected=f"{words[name]:#x}",
+                  found=f"{call.after[name]:#x}", gdb="break syscall_exit")
+    check_flags(lab, call)
+
+
+@points(3)
 @hint("""A C function may use these six as it likes, and syscall_handler does. A program
 counts on them: its compiler was told that only RAX, RCX and R11 change.""")
 def test_registers_that_c_does_not_keep_come_back(lab: Lab) -> None:
@@ -241,7 +306,7 @@ def test_registers_that_c_does_not_keep_come_back(lab: Lab) -> None:
         check_kept(lab, call, NOT_KEPT_BY_C)
 
 
-@points(4)
+@points(3)
 @hint("""C keeps these six, so they come back by themselves, unless the stub uses one
 of them and forgets to put it back, or pops into the wrong one.""")
 def test_registers_that_c_keeps_come_back(lab: Lab) -> None:

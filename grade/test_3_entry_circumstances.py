@@ -151,7 +151,7 @@ def test_a_program_may_load_gs_as_it_likes(lab: Lab) -> None:
         check_kept(lab, call, (*NOT_KEPT_BY_C, *KEPT_BY_C, "rsp"))
 
 
-@points(4)
+@points(3)
 @hint("""While one process sleeps in a call another makes its own. Whatever the first
 one still needs must lie on its own kernel stack: the per-CPU block and static variables
 are shared.""")
@@ -317,7 +317,7 @@ def test_an_nmi_at_the_edges_of_the_stub_does_no_harm(lab: Lab) -> None:
 
 # ---- stress ------------------------------------------------------------------------
 
-@points(3)
+@points(2)
 @hint("""A window of one instruction is hit one day. Wherever an interrupt can come in
 ring 0, RSP must be in the kernel stack and GS the kernel's.""")
 def test_interrupts_anywhere_find_the_kernels_stack_and_gs(lab: Lab) -> None:

@@ -104,7 +104,11 @@ def make_core_calls(caller: Caller) -> List[Tuple[Call, int]]:
     made = [(caller.call(number, *arguments, name=name), result)
             for name, number, arguments, result in calls]
     busy = caller.clobbered_call(NOTHING, "a call whose handler uses all that C may")
-    return [*made, (busy, ENOSYS)]
+    # An address, say: positive, and wider than an int.
+    wide = caller.random.getrandbits(62) | 3 << 30
+    far = caller.clobbered_call(NOTHING, f"a call with the result {wide:#x}",
+                                result=wide)
+    return [*made, (busy, ENOSYS), (far, wide)]
 
 
 def holder(value: int, call: Call, but: str) -> str:

@@ -154,8 +154,10 @@ class Caller:
     def lost(self, sentence: str = "") -> NoReturn:
         """Ends the test of a machine that ended or hung."""
         if self._on_lost:
-            self._on_lost(sentence)
-        raise self.lab.verdict_of(self.machine)
+            self._on_lost(sentence or "the machine was lost" + (
+                f" in {self.doing}" if self.doing else ""))
+        found = self.lab.verdict_of(self.machine)
+        raise found.during(f"During {self.doing}:") if self.doing else found
 
     # -- memory
 

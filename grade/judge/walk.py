@@ -11,7 +11,7 @@ from typing import Optional
 from machine.code import Code, Undecodable, accesses
 from machine.gdb_remote import GdbError, GdbTimeout, MachineGone
 from machine.x86 import DF, FLAGS_BASE, HAS_ERROR_CODE, DOUBLE_FAULT, PAGE_FAULT
-from machine.x86 import Registers, vector_name
+from machine.x86 import GENERAL, Registers, vector_name
 from proof.record import Fault, Record, Step
 
 from .caller import Caller
@@ -74,6 +74,14 @@ class Walk:
         if self.back:
             return f"RIP {self.back['rip']:#x}"
         return f"{fault.name}" if fault else str(self.record.ended)
+
+    @property
+    def frame(self) -> dict[str, int]:
+        """Where each register's word stands while the handler runs, in bytes from the
+        kernel stack's top: of two such words the upper one."""
+        held = {**self.entry, "rcx": self.next_rip, "r11": self.entry["eflags"]}
+        return {name: at - self.kernel_rsp for name in GENERAL
+                for at, word in sorted(self.saved.items()) if word == held[name]}
 
     def in_kernel_stack(self, address: int) -> bool:
         return self.kernel.on_stack(address, self.kernel_rsp)

@@ -60,6 +60,11 @@ class Symbols:
     def __contains__(self, name: str) -> bool:
         return name in self._symbols
 
+    def is_global(self, name: str) -> bool:
+        """Whether other files can use the name."""
+        return (name in self
+                and self._symbols[name]["st_info"]["bind"] != "STB_LOCAL")
+
     def address(self, name: str) -> int:
         """The address of a symbol; KeyError if there is none of that name."""
         return int(self._symbols[name]["st_value"])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Iterator, Optional
 
 from machine.code import is_sysretq
 from machine.x86 import GENERAL, RING3_CS, RING3_SS
 
 from .cpu import Cpu
 from .frame import Frame, listed
-from .path import Run
+from .path import Moment, Run
 from .rules import Rule
 from .state import State
 from .values import RESULT, SLOT, Cell, Origin, Value
@@ -119,19 +119,25 @@ class Comparison:
 
     def shift(self) -> bool:
         """Whether every pop takes the word of another register."""
-        first = next((m for m in self.run.moments if m.mnemonic == "pop"
-                      and m.state.called is not None), None)
-        if first is None or not self.frame.words:
+        misses = [(moment, name, moment.state.rsp.offset - self.frame.words[name])
+                  for moment in self.run.moments for name in self.popped(moment)]
+        distances = {distance for _, _, distance in misses}
+        if len(misses) < 3 or len(distances) > 1 or distances == {0}:
             return False
-        rsp = first.state.rsp
-        distance = rsp.offset - self.frame.base
-        if rsp.origin is not Origin.STACK or not distance:
-            return False
+        first, name, distance = misses[0]
         self.findings.add(
             Rule.SHIFT, f"at {self.code.at(first.rip)} RSP is {abs(distance)} bytes "
-            f"{'above' if distance > 0 else 'below'} the frame, so every pop takes "
-            "another register's word", first.rip)
+            f"{'above' if distance > 0 else 'below'} {name.upper()}'s word, so every "
+            "pop takes another register's", first.rip)
         return True
+
+    def popped(self, moment: Moment) -> Iterator[str]:
+        """The register that an instruction pops out of the frame, if one."""
+        if (moment.mnemonic == "pop" and moment.state.called is not None
+                and moment.state.rsp.origin is Origin.STACK):
+            name = moment.instruction.op_str
+            if name in self.frame.words:
+                yield name
 
     def twin(self, register: str, wrong: list[str]) -> Optional[str]:
         """The register that has what this one should have, and the other way round."""

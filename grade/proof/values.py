@@ -77,11 +77,11 @@ class Value:
             low = self.offset & (1 << bits) - 1
             return Value.number(low - (1 << bits) if signed and low >> bits - 1
                                 else low)
+        if bits == 64:
+            return self
         if bits > self.bits:
             return self if signed or not self.signed else Value.other(
                 f"the low {bits} bits of {self}")
-        if bits == 64:
-            return self
         return dataclasses.replace(self, bits=bits, signed=signed)
 
     def __str__(self) -> str:

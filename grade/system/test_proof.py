@@ -238,7 +238,7 @@ WRONG: list[tuple[str, dict[str, Code], str, str]] = [
      r"calls C with RSP mod 16 = 8: 17 words", "call"),
     ("the arguments stay on the stack", dict(
         call=["xorl %ebp, %ebp", "call syscall_handler", "movq %rax, 128(%rsp)"]),
-     "RSP is 16 bytes below the frame, so every pop", "popq %r9"),
+     "RSP is 16 bytes below R9's word, so every pop", "popq %r9"),
     ("the number is not moved", dict(shuffle=SHUFFLE[:-1]),
      "the number must be in RDI", "pop|push|mov|call"),
     ("moved in a wrong order", dict(shuffle=exchange(SHUFFLE, "movq %rdi, %rsi",
@@ -291,6 +291,64 @@ WRONG: list[tuple[str, dict[str, Code], str, str]] = [
      "std"),
     ("nothing at all", dict(enter=["ud2"]), "has no code yet", "ud2"),
     ("it ends too early", dict(leave=["swapgs", "ud2"]), "never returns", "ud2"),
+    ("a register is saved after it was changed",
+     dict(pushes=change(PUSHES, "pushq %rbp", "xorl %ebp, %ebp", "pushq %rbp")),
+     r"RBP holds 0x0: .*popq %rbp\) takes the word that .*pushq %rbp\) wrote, and "
+     r"line \d+ \(xorl %ebp, %ebp\) had put it there", "popq %rbp"),
+    ("the same, and no way back yet",
+     dict(pushes=change(PUSHES, "pushq %rbp", "xorl %ebp, %ebp", "pushq %rbp"),
+          tail=["ud2", LABEL]),
+     r"\(pushq %rbp\) stores 0x0, and not what RBP held at entry: line \d+ \(xorl "
+     r"%ebp, %ebp\) has changed RBP before it was saved", "xorl"),
+    ("the result is changed before the store",
+     dict(call=change(CALL, "addq $16, %rsp", "xorl %eax, %eax", "addq $16, %rsp")),
+     r"RAX, the result, holds 0x0: .*movq %rax, 0x70\(%rsp\)\) wrote, and line \d+ "
+     r"\(xorl %eax, %eax\) had put it there", "popq %rax"),
+    ("a result of 32 bits",
+     dict(call=change(CALL, "addq $16, %rsp", "cltq", "addq $16, %rsp")),
+     "RAX, the result, holds the low 32 bits of the handler's result, sign-extended",
+     "popq %rax"),
+    ("a number of 16 bits",
+     dict(shuffle=change(SHUFFLE, "movq %rax, %rdi", "movzwl %ax, %edi")),
+     "there is the low 16 bits of the call's number", "movzwl"),
+    ("swapgs twice on exit", dict(leave=["swapgs", *LEAVE]),
+     r"kernel's GS: line \d+ \(swapgs\) undoes line \d+ \(swapgs\)", "swapgs"),
+    ("swapgs before the last read through GS",
+     dict(tail=change(TAIL, "popq %rsp", "popq %gs:8"),
+          leave=["swapgs", "movq %gs:8, %rsp", "sysretq"]),
+     r"GS_BASE is the user's again: line \d+ \(swapgs\) stands before it, and comes "
+     "too early", r"movq %gs:8, %rsp"),
+    ("cli when RSP is the user's",
+     dict(tail=change([t for t in TAIL if t != "cli"], "popq %rsp", "popq %rsp",
+                      "cli")),
+     r"\(cli\) comes too late: line \d+ \(popq %r9\)", "popq %r9"),
+    ("the label above the store", dict(call=CALL[:-1], tail=[
+        LABEL, CALL[-1], *TAIL[1:]]),
+     r"\(a forked child\): on return RAX, the result, holds what the kernel had in "
+     "RAX", ""),
+    # On a stub that is not finished, the mistake is told, not what is to come.
+    ("popped in a wrong order, and no cli yet",
+     dict(tail=exchange([t for t in TAIL if t != "cli"], "popq %rcx", "popq %r11")),
+     "R(CX|11) and R(11|CX) come back exchanged", "popq"),
+    ("no swapgs on exit, and no cli yet",
+     dict(tail=[t for t in TAIL if t != "cli"], leave=["sysretq"]),
+     "reached with the kernel's GS: no swapgs", "sysretq"),
+    ("sysretl, and no cli yet",
+     dict(tail=[t for t in TAIL if t != "cli"], leave=["swapgs", "sysretl"]),
+     "no REX.W", "sysretl"),
+    ("a word is not pushed, and nothing after the frame yet",
+     dict(pushes=[p for p in PUSHES if p != "pushq %rbx"], shuffle=["ud2"]),
+     "the frame has no word for RBX", ""),
+    ("exchanged pushes, and nothing after the frame yet",
+     dict(pushes=exchange(PUSHES, "pushq %r8", "pushq %r10"), shuffle=["ud2"]),
+     "word at 8, where R8 belongs .* holds R10", "pushq %r10"),
+    ("RSP is overwritten before it is saved, and nothing after the frame yet",
+     dict(enter=[ENTER[0], ENTER[2], ENTER[1], ENTER[3]], shuffle=["ud2"]),
+     "the user's RSP is not in the frame", ""),
+    ("the frame is right, and no argument is moved yet",
+     dict(pushes=exchange(PUSHES, "pushq %r8", "pushq %r10"), shuffle=[],
+          call=CALL[:2], tail=["ud2", LABEL]),
+     "word at 8, where R8 belongs .* holds R10", "pushq %r10"),
     ("a word of the frame is not restored from it",
      dict(tail=change(TAIL, "popq %rbx", "addq $8, %rsp")),
      r"\(a forked child\): on return RBX holds what the kernel had in RBX", ""),
@@ -308,6 +366,19 @@ def test_a_wrong_stub_is_told_what_is_wrong(
     assert re.search(cause, proof.sentence), said(proof)
     if line:
         assert re.search(line, stubs.source(proof.findings[0].where)), said(proof)
+
+
+def test_a_stub_needs_a_label_where_a_child_begins(stubs: Stubs) -> None:
+    path = stubs.directory / "kernel/fork.c"
+    path.write_text(path.read_text().replace("syscall_exit", "syscall_entry"))
+    stubs.changed.add("kernel/fork.c")
+    proof = prove(stubs(tail=TAIL[1:]))
+    assert re.search("no label syscall_exit", proof.sentence), said(proof)
+
+
+def test_of_a_number_the_low_half_is_enough(stubs: Stubs) -> None:
+    for move in ("movl %eax, %edi", "movslq %eax, %rdi"):
+        assert_right(stubs(shuffle=change(SHUFFLE, "movq %rax, %rdi", move)))
 
 
 def test_words_in_static_memory_are_lost_to_interrupts(stubs: Stubs) -> None:
