@@ -16,7 +16,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Sequence
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -25,6 +25,8 @@ from notes import add_notes  # noqa: E402 # pylint: disable=wrong-import-positio
 # The page may load nothing, from nowhere: all that it needs is inside.
 POLICY = ("default-src 'none'; script-src 'unsafe-inline'; "
           "style-src 'unsafe-inline'; img-src data:")
+
+TRY_TITLE = "Try it: the entry stub · Threshold"
 
 PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -37,9 +39,9 @@ PAGE = """<!DOCTYPE html>
 <style>body {{ margin: 0; }}</style>
 </head>
 <body>
-<trace-player>
-{traces}
-</trace-player>
+<{element}>
+{data}
+</{element}>
 <script>
 {player}
 </script>
@@ -65,9 +67,14 @@ def rooms(start: str) -> list[Path]:
     return [HERE / name for name in re.findall(r'<script src="([^"]+)">', text)]
 
 
-def bundle(start: str = "index.html") -> str:
-    """The scripts of a page as one, which leaves no name behind in the page."""
-    text = "\n".join(path.read_text(encoding="utf-8") for path in rooms(start))
+def bundle(start: str = "index.html", *more: str, until: Optional[str] = None) -> str:
+    """The scripts of a page, and more of this directory, as one script, which leaves
+    no name behind in the page; `until` is the last of the page's to take."""
+    paths = rooms(start)
+    if until:
+        paths = paths[:paths.index(HERE / until) + 1]
+    text = "\n".join(path.read_text(encoding="utf-8")
+                     for path in [*paths, *(HERE / name for name in more)])
     assert "</script" not in text and "<!--" not in text
     return f"(function () {{\n{text}}})();\n"
 
@@ -79,8 +86,18 @@ def page(trace: dict[str, Any], reference: Optional[dict[str, Any]] = None) -> s
         parts.append(inlined(reference, "reference"))
     call = trace.get("call", {}).get("name") or "a call"
     return PAGE.format(
-        policy=html.escape(POLICY), player=bundle(), traces="\n".join(parts),
+        policy=html.escape(POLICY), element="trace-player", player=bundle(),
+        data="\n".join(parts),
         title=html.escape(f"{call}, {trace.get('program', '')} · Threshold"))
+
+
+def try_page(lines: list[dict[str, str]], layout: dict[str, Any],
+             mistakes: Sequence[Any] = ()) -> str:
+    """The page in which a stub can be changed and tried (stub.py reads both), with
+    mistakes to begin with."""
+    data = inlined({"lines": lines, "layout": layout, "mistakes": mistakes}, "stub")
+    return PAGE.format(policy=html.escape(POLICY), element="stub-trial", data=data,
+                       player=bundle("try.html"), title=html.escape(TRY_TITLE))
 
 
 def read(path: Path) -> dict[str, Any]:

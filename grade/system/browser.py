@@ -151,7 +151,7 @@ class Browser:
     def run(self, script: str, *arguments: Any) -> Any:
         """JavaScript in the page; `player` is its trace player."""
         return self.driver.execute_script(
-            "const player = document.querySelector('trace-player');" + script,
+            "const player = document.querySelector('trace-player, stub-trial');" + script,
             *arguments)
 
     def settle(self) -> None:

@@ -11,6 +11,7 @@ const Places = (Base) => class extends Base {
   /* Goes where the page's address says; false where it says nothing, or names a
    * place that this trace does not have. */
   _toAddress() {
+    if (this.dataset.inside !== undefined) return false; // the address is another's
     const match = /^#([a-z]+)\/(\d+)$/.exec(location.hash);
     const section = match && this.shown && this.shown.section(match[1]);
     if (!section) return false;
@@ -24,6 +25,7 @@ const Places = (Base) => class extends Base {
    * only so many changes in a while. */
   _noteAddress() {
     clearTimeout(this.noting);
+    if (this.dataset.inside !== undefined) return;
     this.noting = setTimeout(() => {
       if (!this.section) return;
       const address = `#${this.section.id}/${this.position}`;

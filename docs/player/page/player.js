@@ -234,7 +234,9 @@ class TracePlayer extends Asking(Parting(SourceView(RegistersView(Picture(StackV
       `${call.name || `call ${call.number}`}()${result} `,
       make("small", {}, `${shown.program}${this.shown === this.mine ? ""
         : ", the reference"}`));
-    document.title = `${call.name}, ${shown.program} · Threshold`;
+    if (this.dataset.inside === undefined) {
+      document.title = `${call.name}, ${shown.program} · Threshold`;
+    }
     this.$(".sections").replaceChildren(...shown.sections.map((part) => make("button", {
       "data-section": part.id, title: part.title,
       "aria-current": part === section ? "true" : undefined,

@@ -49,6 +49,7 @@ h1 small { font-weight: 400; color: var(--soft); font-size: 13px; }
 .icon circle { fill: none; stroke: currentColor; stroke-width: 1.5; }
 .icon path { fill: currentColor; }
 .icon[data-theme="light"] path { fill: none; } .icon[data-theme="dark"] circle { fill: currentColor; }
+.tool[aria-disabled="true"] { color: var(--soft); border-style: dashed; }
 .skip { position: absolute; inset-block-start: 6px; inset-inline-start: 16px; z-index: 1;
   background: var(--panel); border-color: var(--line); padding: 3px 10px; }
 .skip:not(:focus) { inline-size: 1px; block-size: 1px; overflow: hidden; clip-path: inset(50%);
