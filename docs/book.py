@@ -8,6 +8,7 @@ link inside the book that leads nowhere.
 from __future__ import annotations
 
 import html.parser
+import json
 import re
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ for folder in ("grade", "docs/player"):
 # pylint: disable=wrong-import-position
 from known_wrong import run as known_wrong  # noqa: E402
 import page  # noqa: E402
+import stub  # noqa: E402
 from machine import deadlines  # noqa: E402
 from replay.recorder import Recorder  # noqa: E402
 
@@ -58,6 +60,8 @@ def traces(directory: Path) -> None:
         tree = known_wrong.wrong_tree(WRONG, Path(name) / "tree")
         wrong = Recorder("/bin/regs 7", 39, 2, tree=tree).record()
     (directory / "wrong.html").write_text(page.page(wrong, getpid))
+    (directory / "try.html").write_text(page.try_page(
+        stub.stub_lines(TREE), stub.layout(TREE), stub.mistakes(TREE)))
 
 
 def pages() -> None:
@@ -86,8 +90,9 @@ def bundle_theme() -> None:
         path.write_text(re.sub(r'<script type="module"(?= src="[^"]*/furo\.js)',
                                "<script", path.read_text()))
     style = HTML / "_static/styles/furo.css"
-    style.write_text(re.sub(r"@import [^;]*\bnormalize\.css[^;]*;",
-                            lambda _: normalize(), style.read_text()))
+    style.write_text(with_system_theme(re.sub(
+        r"@import [^;]*\bnormalize\.css[^;]*;", lambda _: normalize(),
+        style.read_text())))
 
 
 def normalize() -> str:
@@ -95,6 +100,26 @@ def normalize() -> str:
     book.css has what the pages need of it."""
     path = Path("/usr/share/javascript/normalize.css/normalize.css")
     return path.read_text() if path.exists() else ""
+
+
+def with_system_theme(css: str) -> str:
+    """Furo's style sheet, made to follow the system where no theme is chosen. Some of
+    Debian's builds of it have lost that: what `body[data-theme="dark"]` gets is written once more,
+    for a system that prefers dark."""
+    if "prefers-color-scheme" in css:
+        return css
+    dark = re.findall(r'body\[data-theme="?dark"?\]([^{},]*)(\{[^{}]*\})', css)
+    rules = "".join(f'body:not([data-theme="light"]){rest}{block}' for rest, block in dark
+                    if "theme-toggle" not in rest)
+    return f"{css}\n@media screen and (prefers-color-scheme: dark) {{{rules}}}\n"
+
+
+def level_headings() -> None:
+    """Says of Furo's captions in the sidebar at which level they are headings: it has
+    forgotten to, and a screen reader then does not know."""
+    for path in HTML.rglob("*.html"):
+        text = path.read_text()
+        path.write_text(text.replace('role="heading">', 'role="heading" aria-level="2">'))
 
 
 class Links(html.parser.HTMLParser):
@@ -115,6 +140,17 @@ class Links(html.parser.HTMLParser):
                 self.links.append(str(values[name]))
 
 
+def is_step(page_: Path, fragment: str) -> bool:
+    """Whether a fragment, as in #call/22, is a step of the trace that a page plays."""
+    address = re.fullmatch(r"([a-z]+)/(\d+)", fragment)
+    data = re.search(r'<script type="application/json" data-role="mine">(.*?)</script>',
+                     page_.read_text(), re.DOTALL)
+    if not address or not data:
+        return False
+    return any(section["id"] == address[1] and int(address[2]) <= len(section["steps"])
+               for section in json.loads(data[1])["sections"])
+
+
 def broken_links(directory: Path) -> list[str]:
     """"page: link" for each link inside the book that leads nowhere, and for each
     file that would be fetched from elsewhere."""
@@ -128,9 +164,10 @@ def broken_links(directory: Path) -> list[str]:
             target = path
             if parts.path:
                 target = (path.parent / urllib.parse.unquote(parts.path)).resolve()
+            fragment = urllib.parse.unquote(parts.fragment)
             if not target.exists() or (
-                    target in found and urllib.parse.unquote(parts.fragment)
-                    not in found[target].places):
+                    target in found and fragment not in found[target].places
+                    and not is_step(target, fragment)):
                 broken.append(f"{path.relative_to(directory)}: {link}")
     return broken
 
@@ -146,6 +183,7 @@ def main() -> int:
     traces(extra / "traces")
     pages()
     bundle_theme()
+    level_headings()
     broken = broken_links(HTML)
     for line in broken:
         print(f"book: broken link: {line}", file=sys.stderr)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import warnings
 from pathlib import Path
@@ -20,7 +21,7 @@ from sphinx.util.docutils import SphinxDirective
 
 TREE = Path(__file__).resolve().parents[1]
 BOOK = TREE / "build/book"
-sys.path.insert(0, str(TREE / "grade"))
+sys.path[:0] = [str(TREE / "grade"), str(TREE / "docs")]
 
 # What Sphinx's next release will not do is said to those who write extensions.
 warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -47,12 +48,14 @@ html_theme = "furo"
 html_title = "Threshold"
 html_static_path = ["static"]
 html_css_files = ["book.css"]
+html_js_files = ["book.js"]
 html_show_sphinx = False
 html_copy_source = False
 # The recorded calls, each a page of its own that the chapters frame, and the
 # page that leads from the top of the output to the book.
 html_extra_path = [str(BOOK / "extra")]
-pygments_style = "friendly"
+pygments_style = "colours.Light"
+pygments_dark_style = "colours.Dark"
 highlight_language = "none"
 # An example with "…" in it is not quite C; it is shown without colours.
 suppress_warnings = ["misc.highlighting_failure"]
@@ -98,30 +101,62 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> nodes.table:
     return nodes.table("", group)
 
 
-# The handouts that end with a recorded call here; elsewhere, where they are
-# read as plain Markdown, a frame would not be shown.
+# Where in a handout a recorded call is played: the heading before which it stands,
+# the trace and the step, and what there is to see. All but lab 4's shows what the lab
+# is to make, so it stands after the tests; lab 4 begins where lab 3's stub is done.
+# Elsewhere, where handouts are read as plain Markdown, a frame would not be shown.
+SHOWN = "It shows a solution: look when your own tests pass."
 WATCHED = {
-    "labs/3-entry": ("getpid", "The registers go down the stack and come back from "
-                     "it. Step with the arrow keys; a value leads to its writer."),
-    "labs/4-frame": ("getpid", "The frame as it is pushed, and what the accessors "
-                     "return a pointer to: sixteen words at the top of the stack."),
-    "labs/5-fork": ("fork", "One call, two returns. Choose *The child* above the "
-                    "source, and compare what the two find in RAX."),
+    "labs/1-gdt": ("Questions", "fork", "gdt/52", "The descriptors as they are written, "
+                   f"in words, then LGDT, the segments and LTR. {SHOWN}"),
+    "labs/2-msr": ("Questions", "fork", "msr/0", "What each WRMSR tells the CPU, and what "
+                   f"SYSCALL will find there. {SHOWN}"),
+    "labs/3-entry": ("Questions", "getpid", "call/0", "The registers go down the stack and "
+                     f"come back from it; at the last step they are checked. {SHOWN}"),
+    "labs/4-frame": ("A walk with the debugger", "getpid", "call/20", "The frame is "
+                     "complete: what the accessors return a pointer to, sixteen words at "
+                     "the top of the stack. Choose a value to go to its writer."),
+    "labs/5-fork": ("Questions", "fork", "call/49", "The line that makes two of one: "
+                    "the parent's frame and the child's side by side, and the word that "
+                    f"differs. Then choose *The child*. {SHOWN}"),
 }
 
 
 def add_recorded_call(app: Sphinx, name: str, source: list[str]) -> None:
-    """Ends a handout with the call that it is about."""
-    if name in WATCHED:
-        trace, words = WATCHED[name]
-        source[0] += f"""
+    """Puts the call that a handout is about where WATCHED says."""
+    if name not in WATCHED:
+        return
+    heading, trace, step, words = WATCHED[name]
+    before, found, after = source[0].partition(f"\n## {heading}\n")
+    if not found:
+        raise ValueError(f"{name} has no heading {heading}")
+    source[0] = f"""{before}
 ## Watch it
 
 {words}
 
-<iframe class="trace" title="A recorded call of {trace}"
-src="../traces/{trace}.html"></iframe>
-"""
+<iframe class="trace" title="A recorded call of {trace}" loading="lazy"
+src="../traces/{trace}.html#{step}"></iframe>
+{found}{after}"""
+
+
+def prepare_figures(app: Sphinx, tree: nodes.document) -> None:
+    """Marks a figure's paragraph, so that a narrow screen can roll it. Its words may be
+    wrapped in the handout: the parser drops those lines' ends, so they are read again
+    from the source."""
+    words = alternative_texts(Path(app.env.doc2path(app.env.docname)).read_text())
+    for image in tree.findall(nodes.image):
+        if isinstance(image.parent, nodes.paragraph) and len(image.parent) == 1:
+            image.parent["classes"].append("figure-roll")
+        name = Path(image["uri"]).name
+        if name in words:
+            image["alt"] = words[name]
+
+
+def alternative_texts(markdown: str) -> dict[str, str]:
+    """The words of each figure, by its file's name."""
+    return {Path(file).name: " ".join(text.split()) for text, file in re.findall(
+        r"!\[([^\]]*)\]\(([^)\s]+)\)", markdown)}
 
 
 class TwoNameSpaces(logging.Filter):
@@ -135,6 +170,7 @@ class TwoNameSpaces(logging.Filter):
 def setup(app: Sphinx) -> None:
     logging.getLogger("sphinx.sphinx.domains.c").addFilter(TwoNameSpaces())
     app.connect("source-read", add_recorded_call)
+    app.connect("doctree-read", prepare_figures)
     app.add_directive("wrong-solutions", WrongSolutions)
     # What was typed and what came, as it is: no colours to get wrong.
     for name in ("gdb", "threshold"):

@@ -13,6 +13,7 @@ import pytest
 from machine import deadlines
 from browser import Browser, missing
 from machine.qemu import TREE
+from playing import faults
 
 sys.path.insert(0, str(TREE / "docs"))
 
@@ -60,6 +61,18 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
                                               "a.html: c.svg"]
 
 
+def test_a_link_to_a_step_that_the_trace_does_not_have_is_found(tmp_path: Path) -> None:
+    import book as builder  # pylint: disable=import-outside-toplevel
+
+    (tmp_path / "trace.html").write_text(
+        '<script type="application/json" data-role="mine">'
+        '{"sections":[{"id":"call","steps":[{},{}]}]}</script>')
+    (tmp_path / "a.html").write_text("".join(
+        f'<a href="trace.html#{step}">x</a>' for step in ("call/2", "call/3", "child/0")))
+    assert builder.broken_links(tmp_path) == ["a.html: trace.html#call/3",
+                                              "a.html: trace.html#child/0"]
+
+
 @pytest.fixture(scope="module")
 def chromium(book: str, tmp_path_factory: pytest.TempPathFactory
              ) -> Iterator[Browser]:
@@ -85,14 +98,86 @@ def test_its_search_works_from_the_disk(chromium: Browser) -> None:
 
 
 @in_a_browser
-def test_the_chapters_on_entry_frame_and_fork_play_a_recorded_call(chromium: Browser
-                                                                   ) -> None:
-    for chapter in ("3-entry", "4-frame", "5-fork"):
-        chromium.open(HTML / f"labs/{chapter}.html")
-        chromium.driver.switch_to.frame(
-            chromium.driver.find_element("css selector", "iframe.trace"))
-        assert "syscall" in chromium.run("return player.shadowRoot.textContent")
+@pytest.mark.parametrize(("chapter", "step"), [
+    ("1-gdt", ["gdt", 52]), ("2-msr", ["msr", 0]), ("3-entry", ["call", 0]),
+    ("4-frame", ["call", 20]), ("5-fork", ["call", 49])])
+def test_each_handout_plays_a_recorded_call_at_its_step(chapter: str, step: list[object],
+                                                        chromium: Browser) -> None:
+    chromium.open(HTML / f"labs/{chapter}.html")
+    frame = chromium.driver.find_element("css selector", "iframe.trace")
+    chromium.driver.execute_script("arguments[0].scrollIntoView()", frame)
+    chromium.driver.switch_to.frame(frame)
+    try:
+        chromium.driver.execute_async_script("""const done = arguments[0];
+            (function wait() { const player = document.querySelector('trace-player');
+                player && player.section ? done() : setTimeout(wait, 20); })();""")
+        assert chromium.run("return [player.section.id, player.position];") == step
+    finally:
         chromium.driver.switch_to.default_content()
+
+
+@in_a_browser
+@pytest.mark.parametrize("chosen", ["auto", "light", "dark"])
+@pytest.mark.parametrize("system", ["light", "dark"])
+def test_the_page_its_code_and_its_player_have_one_theme(system: str, chosen: str,
+                                                         chromium: Browser) -> None:
+    chromium.look(1280, 800, dark=system == "dark")
+    chromium.open(HTML / "labs/3-entry.html")
+    chromium.run("document.body.dataset.theme = arguments[0];"
+                 "document.querySelector('iframe.trace').scrollIntoView();", chosen)
+    dark = chosen == "dark" or (chosen == "auto" and system == "dark")
+    grounds = chromium.run("""
+        const light = (element) => { const [r, g, b] = getComputedStyle(element)
+            .backgroundColor.match(/[0-9.]+/g).map(Number); return r + g + b > 382; };
+        return [light(document.body), light(document.querySelector('.highlight'))];""")
+    assert grounds == [not dark, not dark]
+    chromium.driver.switch_to.frame(
+        chromium.driver.find_element("css selector", "iframe.trace"))
+    try:
+        chromium.driver.execute_async_script("""const [theme, done] = arguments;
+            (function wait() { const player = document.querySelector('trace-player');
+                player && player.dataset.theme === theme ? done()
+                    : setTimeout(wait, 20); })();""", "dark" if dark else "light")
+    finally:
+        chromium.driver.switch_to.default_content()
+
+
+@in_a_browser
+def test_the_letters_of_a_figure_can_be_read_on_a_phone(chromium: Browser) -> None:
+    """A figure is 760 wide, its letters 12: 9 at least are to be left of them."""
+    chromium.look(375, 800, phone=True)
+    small = []
+    for path in sorted(HTML.glob("labs/?-*.html")):
+        chromium.open(path)
+        small += [f"{path.stem}: {name}" for name in chromium.run("""
+            return [...document.querySelectorAll('article img')].filter((image) =>
+                image.naturalWidth > 700 && 12 * image.getBoundingClientRect().width
+                / image.naturalWidth < 9).map((image) => image.src);""")]
+    assert not small
+
+
+@in_a_browser
+def test_the_words_of_a_figure_are_apart(chromium: Browser) -> None:
+    glued = []
+    for path in sorted(HTML.glob("labs/?-*.html")):
+        source = (TREE / "labs" / f"{path.stem}.md").read_text()
+        chromium.open(path)
+        for alt in chromium.run("return [...document.querySelectorAll('article img')]"
+                                ".map((image) => image.alt);"):
+            if alt not in " ".join(source.split()):
+                glued.append(f"{path.stem}: {alt[:60]}")
+    assert not glued
+
+
+@in_a_browser
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_no_serious_fault(dark: bool, chromium: Browser, axe: str) -> None:
+    chromium.look(1280, 800, dark=dark)
+    found = []
+    for name in ("docs/tour", "labs/3-entry", "docs/glossary", "docs/index"):
+        chromium.open(HTML / f"{name}.html")
+        found += [f"{name}: {fault}" for fault in faults(chromium, axe)]
+    assert not found, "\n".join(found)
 
 
 @in_a_browser

@@ -118,7 +118,6 @@ class Run {
 
   backInRing3(next) {
     const { r } = this.cpu;
-    if (r.cs !== 0x33n) return { kind: "elsewhere", text: "In ring 3, but not in 64-bit mode." };
     return r.rip === next ? { kind: "returned", text: "Back in ring 3, after the SYSCALL." }
       : { kind: "elsewhere", text: `In ring 3, but at ${hex(r.rip)}.` };
   }
@@ -142,9 +141,14 @@ class Run {
     this.note(rip, { asm: instruction.text, function: "syscall_entry", file: "the stub",
       line: instruction.line + 1 });
     this.watch(instruction);
+    if (cpu.flag(FLAG.TF)) {
+      throw Object.assign(new Outside("TF is set in ring 0, so each instruction is followed by "
+        + "an exception, which the model does not follow"), { line: instruction.line });
+    }
     try {
       this.step(() => execute(cpu, instruction, this.addressOf(index + 1),
         (label) => this.labelled(label)));
+      if (instruction.op === "sysretq" && cpu.flag(FLAG.TF)) this.trapped();
     } catch (error) {
       if (error instanceof Fault) this.fault(error);
       else {
@@ -153,6 +157,14 @@ class Run {
       }
     }
     return undefined;
+  }
+
+  /* SYSRET has loaded TF: the exception follows at once. */
+  trapped() {
+    const step = this.steps.at(-1);
+    step.exception = { vector: 1, name: "#DB", at: step.at,
+      text: "#DB: a single step, for the RFLAGS that were loaded have TF set" };
+    this.end = { kind: "exception", text: step.exception.text };
   }
 
   labelled(label) {

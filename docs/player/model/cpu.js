@@ -156,10 +156,9 @@ class Cpu {
     r.rflags &= ~(this.msrs.SFMASK | (this.msrs.alsoCleared || 0n));
   }
 
-  sysret(wide) {
+  sysret() {
     const { r } = this, base = this.msrs.STAR >> 48n;
-    Object.assign(r, { rip: wide ? r.rcx : r.rcx & 0xffffffffn, cpl: 3n,
-      cs: base + (wide ? 16n : 0n) | 3n, ss: base + 8n | 3n,
+    Object.assign(r, { rip: r.rcx, cpl: 3n, cs: base + 16n | 3n, ss: base + 8n | 3n,
       rflags: r.r11 & (LOADED | 0x3000n) | 2n });
   }
 
@@ -233,8 +232,9 @@ function execute(cpu, { op, size, operands }, next, goTo) {
   case "leave": r.rsp = r.rbp; r.rbp = cpu.pop(); return undefined;
   case "jmp": r.rip = a.kind === "place" ? goTo(a.text) : cpu.get(a, 8, next); return undefined;
   case "swapgs": [r.gs_base, r.kernel_gs_base] = [r.kernel_gs_base, r.gs_base]; return undefined;
-  case "sysretq": return cpu.sysret(true);
-  case "sysretl": return cpu.sysret(false);
+  case "sysretq": return cpu.sysret();
+  case "sysretl": throw new Outside("sysretl returns in 32-bit mode, which the model does not "
+    + "have");
   case "iretq": return cpu.iret();
   case "pushfq": return cpu.push(r.rflags);
   case "popfq": return cpu.setFlags(LOADED | 0x3000n, cpu.pop());
