@@ -23,6 +23,9 @@ struct module {
 };
 
 #define MEMORY_RAM 1
+#define DECIMAL    10
+#define OPTION_MAX 1000000000
+
 struct memory_entry {
 	uint64_t address, size;
 	uint32_t type, reserved;
@@ -67,16 +70,27 @@ static const char *skip_word(const char *at)
 	return skip_blanks(at);
 }
 
+/* Returns the value if at stands at name=, else NULL. */
+static const char *option_value(const char *at, const char *name)
+{
+	size_t length = strlen(name);
+
+	if (strncmp(at, name, length) != 0 || at[length] != '=')
+		return NULL;
+	return at + length + 1;
+}
+
 /* The value of name= when that begins a word of the kernel's, else NULL. */
 static const char *find_option(const char *name)
 {
 	const char *at = skip_blanks(boot_info.command_line);
-	size_t length = strlen(name);
 
 	for (; *at; at = skip_word(at)) {
-		if (strncmp(at, name, length) == 0 && at[length] == '=')
-			return at + length + 1;
-		if (strncmp(at, "init=", 5) == 0)
+		const char *value = option_value(at, name);
+
+		if (value)
+			return value;
+		if (option_value(at, "init"))
 			break; /* the rest is the program's */
 	}
 	return NULL;
@@ -87,10 +101,9 @@ static void check_options(void)
 {
 	const char *at = skip_blanks(boot_info.command_line);
 
-	for (; *at && strncmp(at, "init=", 5) != 0; at = skip_word(at))
-		if (strncmp(at, "hz=", 3) != 0 &&
-		    strncmp(at, "overflow=", 9) != 0 &&
-		    strncmp(at, "strace=", 7) != 0)
+	for (; *at && !option_value(at, "init"); at = skip_word(at))
+		if (!option_value(at, "hz") && !option_value(at, "overflow") &&
+		    !option_value(at, "strace"))
 			panic("boot: the command line has an option that is "
 			      "neither hz= nor init=: %s",
 			      at);
@@ -133,8 +146,8 @@ void boot_info_init(uint64_t pa)
 
 		if (entry[i].type != MEMORY_RAM)
 			continue;
-		if (end > 0x100000000)
-			end = 0x100000000;
+		if (end > DIRECT_MAP_SIZE)
+			end = DIRECT_MAP_SIZE;
 		add_memory(entry[i].address, end, holes,
 			   boot_info.initrd ? 2 : 1);
 	}
@@ -148,11 +161,11 @@ uint64_t boot_option(const char *name, uint64_t missing)
 	if (!at)
 		return missing;
 	for (; *at && *at != ' '; at++) {
-		if (*at < '0' || *at > '9' || value > 1000000000)
+		if (*at < '0' || *at > '9' || value > OPTION_MAX)
 			panic("boot: %s= on the command line wants a decimal "
 			      "number",
 			      name);
-		value = value * 10 + *at - '0';
+		value = value * DECIMAL + *at - '0';
 	}
 	return value;
 }

@@ -8,14 +8,15 @@
 #include "layout.h"
 #include "x86.h"
 
-#define MEMORY_RANGES 8
+#define MEMORY_RANGES     8
+#define COMMAND_LINE_SIZE 1024
 
 struct memory_range {
 	uint64_t start, end; /* physical, whole pages */
 };
 
 struct boot_info {
-	char command_line[1024];
+	char command_line[COMMAND_LINE_SIZE];
 	const uint8_t *initrd; /* by the direct map; NULL if none was given */
 	uint64_t initrd_size;  /* bytes */
 	/* Free memory between 1 MB and 4 GB: not the kernel, not the archive. */

@@ -20,17 +20,18 @@
 #define ELF_MAGIC         0x464c457f /* 7f 'E' 'L' 'F' */
 #define ELF_CLASS_64      2
 #define ELF_LITTLE_ENDIAN 1
+#define ELF_PAD           9
 #define ELF_EXECUTABLE    2
 #define ELF_X86_64        62
 #define ELF_LOAD          1
 #define ELF_INTERPRETER   3
-#define ELF_X             1
-#define ELF_W             2
-#define ELF_R             4
+#define SEGMENT_X         1
+#define SEGMENT_W         2
+#define SEGMENT_R         4
 
 struct elf_header {
 	uint32_t magic;
-	uint8_t class, data, version, pad[9];
+	uint8_t class, data, version, pad[ELF_PAD];
 	uint16_t type, machine;
 	uint32_t version2;
 	uint64_t entry, segments, sections;
@@ -61,10 +62,9 @@ _Static_assert(sizeof(struct elf_segment) == 56, "ELF64");
 #define AT_SECURE 23
 #define AT_RANDOM 25
 
-int exec_add(struct exec_args *args, const char *string, bool environment)
+static int add_string(struct exec_args *args, const char *string, int *count)
 {
 	size_t length = strlen(string) + 1;
-	int *count = environment ? &args->envc : &args->argc;
 
 	if (*count == ARGS_MAX || length > sizeof(args->text) - args->size)
 		return -E2BIG;
@@ -73,6 +73,16 @@ int exec_add(struct exec_args *args, const char *string, bool environment)
 	args->size += length;
 	(*count)++;
 	return 0;
+}
+
+int exec_add_argument(struct exec_args *args, const char *string)
+{
+	return add_string(args, string, &args->argc);
+}
+
+int exec_add_environment(struct exec_args *args, const char *string)
+{
+	return add_string(args, string, &args->envc);
 }
 
 static bool is_executable(const struct elf_header *elf, uint64_t size)
@@ -95,9 +105,9 @@ static int add_segment(struct vm *vm, const struct initrd_file *file,
 	struct area area = {
 		.start = page_down(segment->va),
 		.end = page_up(end),
-		.prot = (segment->flags & ELF_R ? PROT_READ : 0) |
-			(segment->flags & ELF_W ? PROT_WRITE : 0) |
-			(segment->flags & ELF_X ? PROT_EXEC : 0),
+		.prot = (segment->flags & SEGMENT_R ? PROT_READ : 0) |
+			(segment->flags & SEGMENT_W ? PROT_WRITE : 0) |
+			(segment->flags & SEGMENT_X ? PROT_EXEC : 0),
 		.data = file->data + segment->offset,
 		.data_start = segment->va,
 		.data_end = segment->va + segment->file_size,
@@ -165,6 +175,11 @@ static uint64_t headers_va(const struct elf_header *elf)
 	return 0;
 }
 
+/* 2^64 by the golden ratio, and an odd number with bits all over. */
+#define GOLDEN_RATIO 0x9e3779b97f4a7c15
+#define MIXER        0xbf58476d1ce4e5b9
+#define HALF_OF_BITS 32
+
 /* Sixteen bytes for AT_RANDOM. They differ from run to run, as the clock does;
  * they are no secret. */
 static void fill_random(uint64_t random[2])
@@ -172,10 +187,19 @@ static void fill_random(uint64_t random[2])
 	uint64_t x = rdtsc();
 
 	for (int i = 0; i < 2; i++) {
-		x += 0x9e3779b97f4a7c15;
-		random[i] = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-		random[i] ^= random[i] >> 27;
+		x += GOLDEN_RATIO;
+		random[i] = x * MIXER;
+		random[i] ^= random[i] >> HALF_OF_BITS;
 	}
+}
+
+#define STACK_ALIGN 16
+#define RANDOM_SIZE 16
+#define AUXV_SIZE   (12 * 2 * sizeof(uint64_t))
+
+static uint64_t stack_down(uint64_t address)
+{
+	return address & -(uint64_t)STACK_ALIGN;
 }
 
 /* Writes the start-up stack into its top page: from low to high argc, argv, 0,
@@ -184,8 +208,8 @@ static void fill_random(uint64_t random[2])
 static uint64_t build_stack(struct vm *vm, const struct elf_header *elf,
 			    const struct exec_args *args)
 {
-	uint64_t top = USER_END, strings = top - ((args->size + 15) & ~15UL);
-	uint64_t random = strings - 16;
+	uint64_t top = USER_END, strings = stack_down(top - args->size);
+	uint64_t random = strings - RANDOM_SIZE;
 	uint64_t auxv[][2] = {
 		{ AT_PHDR, headers_va(elf) },
 		{ AT_PHENT, sizeof(struct elf_segment) },
@@ -200,8 +224,10 @@ static uint64_t build_stack(struct vm *vm, const struct elf_header *elf,
 		{ AT_RANDOM, random },
 		{ AT_NULL, 0 },
 	};
+	_Static_assert(sizeof(auxv) == AUXV_SIZE, "see OTHER_WORDS");
 	int words = 1 + args->argc + 1 + args->envc + 1;
-	uint64_t rsp = (random - words * 8 - sizeof(auxv)) & ~15UL;
+	uint64_t rsp =
+		stack_down(random - words * sizeof(uint64_t) - sizeof(auxv));
 	char *page = vm_page_for_write(vm, top - PAGE_SIZE);
 	uint64_t *word;
 
@@ -223,8 +249,13 @@ static uint64_t build_stack(struct vm *vm, const struct elf_header *elf,
 	return rsp;
 }
 
-_Static_assert(sizeof(((struct exec_args *)0)->text) +
-			       (2 * ARGS_MAX + 3 + 26) * 8 + 64 <=
+/* argc, the two zeros after argv and envp, and at most two words lost to each of
+ * the two times that RSP is aligned. */
+#define OTHER_WORDS 7
+
+_Static_assert(ARGS_SIZE + RANDOM_SIZE + AUXV_SIZE +
+			       (2 * ARGS_MAX + OTHER_WORDS) *
+				       sizeof(uint64_t) <=
 		       PAGE_SIZE,
 	       "the start-up stack fits into one page");
 
@@ -285,8 +316,7 @@ int exec_load(struct proc *p, const char *path, const struct exec_args *args)
 }
 
 /* Adds the strings of a NULL-terminated array in the user's memory. */
-static int copy_strings(struct exec_args *args, uint64_t array,
-			bool environment)
+static int copy_strings(struct exec_args *args, uint64_t array, int *count)
 {
 	for (;; array += sizeof(uint64_t)) {
 		uint64_t string;
@@ -303,7 +333,7 @@ static int copy_strings(struct exec_args *args, uint64_t array,
 			return -E2BIG;
 		if (length < 0)
 			return length;
-		error = exec_add(args, args->text + args->size, environment);
+		error = add_string(args, args->text + args->size, count);
 		if (error < 0)
 			return error;
 	}
@@ -319,9 +349,9 @@ long sys_execve(uint64_t user_path, uint64_t argv, uint64_t envp)
 		return error;
 	args.argc = args.envc = args.size = 0;
 	if (argv)
-		error = copy_strings(&args, argv, false);
+		error = copy_strings(&args, argv, &args.argc);
 	if (error == 0 && envp)
-		error = copy_strings(&args, envp, true);
+		error = copy_strings(&args, envp, &args.envc);
 	if (error == 0)
 		error = exec_load(proc_current(), path, &args);
 	if (error < 0)

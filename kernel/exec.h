@@ -7,19 +7,20 @@
 
 #include "proc.h"
 
-#define ARGS_MAX 32
+#define ARGS_MAX  32
+#define ARGS_SIZE 2048
 
-/* Arguments, and the environment behind them, as strings in one buffer. */
+/* Arguments, and the environment after them, as strings in one buffer. */
 struct exec_args {
 	int argc, envc;
 	uint16_t at[2 * ARGS_MAX]; /* where each begins in text */
 	size_t size;               /* bytes of text in use */
-	char text[2048];
+	char text[ARGS_SIZE];
 };
 
-/* Adds a string to args: first all arguments, then the environment. Returns 0
- * or -E2BIG. */
-int exec_add(struct exec_args *args, const char *string, bool environment);
+/* Add a string: first all arguments, then the environment. Return 0 or -E2BIG. */
+int exec_add_argument(struct exec_args *args, const char *string);
+int exec_add_environment(struct exec_args *args, const char *string);
 
 /* Replaces the program of p, which is the current process or a new one, by the
  * file at path; p->start_rip and p->start_rsp say where to begin. Returns 0, or a

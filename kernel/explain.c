@@ -12,6 +12,19 @@
 #include "user_copy.h"
 #include "sched.h"
 
+/* Bytes of instructions: of the opcodes, the second one after TWO_BYTES. */
+#define REX       0x40
+#define REX_MASK  0xf0
+#define TWO_BYTES 0x0f
+#define SYSCALL   0x05
+#define UD2       0x0b
+
+/* An error code that is a selector's. Source: AMD APM vol. 2 section 8.4.1. */
+#define ERROR_EXTERNAL 0x1
+#define ERROR_IDT      0x2
+#define ERROR_LDT      0x4
+#define ERROR_SELECTOR 0xfff8
+
 static const char *const vector_names[EXCEPTIONS] = {
 	"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM",
 	"#DF", "#9",  "#TS", "#NP", "#SS", "#GP", "#PF", "#15",
@@ -97,7 +110,7 @@ static const char *page_fault_reason(uint64_t error, int vm_error, uint64_t va)
 
 static void explain_ud(const uint8_t *code)
 {
-	if (code[0] == 0x0f && code[1] == 0x05)
+	if (code[0] == TWO_BYTES && code[1] == SYSCALL)
 		kprintf("syscall, but EFER.SCE is 0: nobody has turned it on "
 			"(lab 2)");
 	else
@@ -111,7 +124,7 @@ static void explain_gp(uint64_t error, const uint8_t *code)
 
 	if (instruction)
 		kprintf("%s is for ring 0 only", instruction);
-	else if (error & 2)
+	else if (error & ERROR_IDT)
 		kprintf("an interrupt that ring 3 may not raise");
 	else if (error)
 		kprintf("selector 0x%lx is not for ring 3", error);
@@ -135,7 +148,7 @@ static void explain(const struct trap_frame *frame, int vm_error)
 
 	for (size_t i = 0; i < sizeof(code); i++) /* the page may end */
 		copyin(&code[i], frame->rip + i, 1);
-	if ((code[0] & 0xf0) == 0x40) /* a REX prefix */
+	if ((code[0] & REX_MASK) == REX)
 		bytes++;
 	switch (frame->vector) {
 	case VECTOR_DE:
@@ -212,22 +225,23 @@ static void print_error(const struct trap_frame *frame)
 	uint64_t error = frame->error, cr2 = read_cr2();
 
 	if (frame->vector == VECTOR_PF) {
-		kprintf("error code 0x%lx: %s 0x%lx, %s, in ring %d%s\n", error,
+		kprintf("error code 0x%lx: %s 0x%lx, %s, in ring %s%s\n", error,
 			page_fault_access(error), cr2,
 			error & PF_PRESENT ? "mapped but not allowed"
 					   : "not mapped",
-			error & PF_USER ? 3 : 0,
+			error & PF_USER ? "3" : "0",
 			error & PF_RESERVED ? ", a reserved bit set" : "");
 		if (in_kstack_guard(cr2))
 			kprintf("that is the guard page of a kernel stack: the "
 				"stack has overflowed\n");
 	} else if (error) {
 		kprintf("error code 0x%lx: selector 0x%lx in the %s%s\n", error,
-			error & 0xfff8,
-			error & 2   ? "IDT"
-			: error & 4 ? "LDT"
-				    : "GDT",
-			error & 1 ? ", from outside the program" : "");
+			error & ERROR_SELECTOR,
+			error & ERROR_IDT   ? "IDT"
+			: error & ERROR_LDT ? "LDT"
+					    : "GDT",
+			error & ERROR_EXTERNAL ? ", from outside the program"
+					       : "");
 	}
 }
 
@@ -236,13 +250,13 @@ void explain_kernel_fault(const struct trap_frame *frame, bool gs_swapped)
 	const uint8_t *code = (const uint8_t *)frame->rip;
 
 	kprintf("\npanic: %s in ring %lu at 0x%lx\n",
-		vector_name(frame->vector), frame->cs & 3, frame->rip);
+		vector_name(frame->vector), frame->cs & CPL_MASK, frame->rip);
 	if (frame->vector == VECTOR_DF)
 		kprintf("a double fault: an exception whose own frame could "
 			"not be pushed at RSP\n");
 	print_error(frame);
-	if (table_entry(kernel_pml4, frame->rip) && code[0] == 0x0f &&
-	    code[1] == 0x0b)
+	if (table_entry(kernel_pml4, frame->rip) && code[0] == TWO_BYTES &&
+	    code[1] == UD2)
 		kprintf("the instruction is ud2: code that is not there yet, "
 			"or a place never to be reached\n");
 	print_registers(frame);

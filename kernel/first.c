@@ -11,7 +11,8 @@
 #include "proc.h"
 #include "exec.h"
 
-#define FIRST_PROGRAM "/bin/init"
+#define STANDARD_FILES 3 /* input, output, errors */
+#define FIRST_PROGRAM  "/bin/init"
 
 static struct exec_args args;
 
@@ -54,14 +55,14 @@ static void start_program(const char **at)
 		if (error >= 0 && args.argc == 0)
 			strlcpy(path, word, sizeof(path));
 		if (error >= 0)
-			error = exec_add(&args, word, false);
+			error = exec_add_argument(&args, word);
 	}
 	if (error >= 0 && args.argc == 0)
 		panic("first: init= names no program");
 	if (error >= 0)
-		error = exec_add(&args, "PATH=/bin", true);
+		error = exec_add_environment(&args, "PATH=/bin");
 	if (error >= 0)
-		error = exec_add(&args, "HOME=/", true);
+		error = exec_add_environment(&args, "HOME=/");
 	if (error < 0)
 		panic("first: the arguments in init= are too long");
 
@@ -76,7 +77,7 @@ static void start_program(const char **at)
 		      : error == -ENOMEM  ? "memory is full"
 					  : "too many programs",
 		      error);
-	for (int fd = 0; fd < 3; fd++)
+	for (int fd = 0; fd < STANDARD_FILES; fd++)
 		p->files[fd] = file_alloc(&console, O_RDWR);
 	proc_set_start(p, proc_enter_user, p->kstack_top);
 	proc_ready(p);

@@ -7,6 +7,7 @@
 #include "boot_info.h"
 #include "sched.h"
 
+#define WORDS_A_STEP      8
 #define MORE_THAN_A_STACK (1 << 20)
 
 struct vm_sharing vm_sharing;
@@ -14,7 +15,7 @@ struct vm_sharing vm_sharing;
 /* Calls itself until the stack is used up. */
 static uint64_t dig(uint64_t levels)
 {
-	volatile uint64_t words[8] = { levels };
+	volatile uint64_t words[WORDS_A_STEP] = { levels };
 
 	return levels == 0 ? 0 : dig(levels - 1) + words[0];
 }

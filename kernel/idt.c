@@ -24,9 +24,9 @@ struct gate {
 
 _Static_assert(sizeof(struct gate) == 16, "a gate of long mode");
 
-static struct gate idt[256];
+static struct gate idt[VECTORS];
 
-static const uint8_t ist_of[256] = {
+static const uint8_t ist_of[VECTORS] = {
 	[VECTOR_DB] = IST_DEBUG,
 	[VECTOR_NMI] = IST_NMI,
 	[VECTOR_DF] = IST_DOUBLE_FAULT,
@@ -37,7 +37,7 @@ void idt_init(void)
 {
 	struct table_register idtr = { sizeof(idt) - 1, (uint64_t)idt };
 
-	for (int vector = 0; vector < 256; vector++) {
+	for (int vector = 0; vector < VECTORS; vector++) {
 		uint64_t stub = trap_entries[vector];
 		bool by_user = vector == VECTOR_BP || vector == VECTOR_OF;
 

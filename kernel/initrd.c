@@ -12,12 +12,17 @@
 #include "boot_info.h"
 
 #define MAX_FILES 256
+#define MAGIC     "070701"
+#define PADDED_TO 4 /* bytes */
+#define HEX       16
+
+typedef char hex_number[8];
 
 struct header {
-	char magic[6]; /* "070701" */
-	char ino[8], mode[8], uid[8], gid[8], nlink[8], mtime[8], size[8];
-	char dev_major[8], dev_minor[8], rdev_major[8], rdev_minor[8];
-	char name_size[8], check[8];
+	char magic[sizeof(MAGIC) - 1];
+	hex_number ino, mode, uid, gid, nlink, mtime, size;
+	hex_number dev_major, dev_minor, rdev_major, rdev_minor;
+	hex_number name_size, check;
 };
 
 _Static_assert(sizeof(struct header) == 110, "cpio(5)");
@@ -27,28 +32,25 @@ static struct initrd_file files[MAX_FILES] = {
 };
 static int file_count = 1;
 
-static uint64_t align4(uint64_t offset)
+static uint64_t padded(uint64_t offset)
 {
-	return (offset + 3) & ~(uint64_t)3;
+	return (offset + PADDED_TO - 1) & -(uint64_t)PADDED_TO;
 }
 
 static uint32_t parse_hex(const char *digits, uint64_t at)
 {
+	static const char values[] = "0123456789abcdef0123456789ABCDEF";
 	uint32_t value = 0;
 
-	for (int i = 0; i < 8; i++) {
-		char c = digits[i];
+	for (size_t i = 0; i < sizeof(hex_number); i++) {
+		const char *digit =
+			digits[i] ? strchr(values, digits[i]) : NULL;
 
-		if (c >= '0' && c <= '9')
-			value = value << 4 | (c - '0');
-		else if (c >= 'a' && c <= 'f')
-			value = value << 4 | (c - 'a' + 10);
-		else if (c >= 'A' && c <= 'F')
-			value = value << 4 | (c - 'A' + 10);
-		else
+		if (!digit)
 			panic("initrd: the header at byte %lu of the archive "
 			      "has a number that is not hexadecimal",
 			      at);
+		value = value * HEX + (digit - values) % HEX;
 	}
 	return value;
 }
@@ -73,12 +75,12 @@ static uint64_t add_file(uint64_t at)
 	if (at + sizeof(*header) > size)
 		panic("initrd: the archive ends at byte %lu without a trailer",
 		      size);
-	if (memcmp(header->magic, "070701", 6) != 0)
+	if (memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0)
 		panic("initrd: no newc header at byte %lu of the archive (make "
 		      "it with cpio -o -H newc)",
 		      at);
 	name_size = parse_hex(header->name_size, at);
-	data = align4(at + sizeof(*header) + name_size);
+	data = padded(at + sizeof(*header) + name_size);
 	end = data + parse_hex(header->size, at);
 	if (name_size == 0 || data > size || end > size || name[name_size - 1])
 		panic("initrd: the file at byte %lu does not fit into the "
@@ -98,7 +100,7 @@ static uint64_t add_file(uint64_t at)
 			.mtime = parse_hex(header->mtime, at),
 		};
 	}
-	return align4(end);
+	return padded(end);
 }
 
 void initrd_init(void)

@@ -13,10 +13,11 @@
 #define USER_END        0x00007ffffffff000 /* first address no user may map */
 
 /* The kernel's half. */
-#define DIRECT_MAP  0xffff800000000000 /* physical memory, 0 to 4 GB */
-#define KSTACK_BASE 0xffffc00000000000 /* kernel stacks, one stride each */
-#define KSTACK_END  0xffffc00040000000 /* (1 GB) */
-#define KERNEL_BASE 0xffffffff80000000 /* the image: kernel.ld */
+#define DIRECT_MAP      0xffff800000000000 /* physical memory from 0 on: */
+#define DIRECT_MAP_SIZE 0x100000000        /* the first 4 GB */
+#define KSTACK_BASE     0xffffc00000000000 /* kernel stacks, one stride each */
+#define KSTACK_END      0xffffc00040000000 /* (1 GB) */
+#define KERNEL_BASE     0xffffffff80000000 /* the image: kernel.ld */
 
 /* A kernel stack's lowest page is not there: a guard, met by an overflow. */
 #define KSTACK_STRIDE (3 * PAGE_SIZE)

@@ -6,6 +6,11 @@
 #include "string.h"
 #include "console.h"
 
+#define DECIMAL    10
+#define HEX        16
+#define DIGITS_MAX 24 /* and a sign */
+#define LINE_SIZE  256
+
 struct output {
 	char *at, *end; /* end: where the zero byte goes at the latest */
 };
@@ -16,7 +21,7 @@ static void put(struct output *out, char c)
 		*out->at++ = c;
 }
 
-/* A field of |width| columns, to the left in it if width is negative. */
+/* Pads text to |width| columns; a negative width pads on the right. */
 static void put_field(struct output *out, const char *text, size_t length,
 		      int width, char pad)
 {
@@ -31,7 +36,7 @@ static void put_field(struct output *out, const char *text, size_t length,
 static void put_number(struct output *out, uint64_t value, unsigned base,
 		       bool negative, int width, char pad)
 {
-	char digits[24];
+	char digits[DIGITS_MAX];
 	char *first = digits + sizeof(digits);
 
 	do {
@@ -65,7 +70,7 @@ static size_t format_into(char *buffer, size_t size, const char *format,
 		if (*format == '0')
 			pad = *format++;
 		while (*format >= '0' && *format <= '9')
-			width = width * 10 + *format++ - '0';
+			width = width * DECIMAL + *format++ - '0';
 		if (left)
 			width = -width;
 		if ((is_long = *format == 'l'))
@@ -76,20 +81,23 @@ static size_t format_into(char *buffer, size_t size, const char *format,
 			value = is_long ? va_arg(args, long)
 					: va_arg(args, int);
 			if ((int64_t)value < 0)
-				put_number(&out, -value, 10, true, width, pad);
+				put_number(&out, -value, DECIMAL, true, width,
+					   pad);
 			else
-				put_number(&out, value, 10, false, width, pad);
+				put_number(&out, value, DECIMAL, false, width,
+					   pad);
 			break;
 		case 'u':
 		case 'x':
 			value = is_long ? va_arg(args, uint64_t)
 					: va_arg(args, uint32_t);
-			put_number(&out, value, *format == 'u' ? 10 : 16, false,
-				   width, pad);
+			put_number(&out, value, *format == 'u' ? DECIMAL : HEX,
+				   false, width, pad);
 			break;
 		case 'p':
 			value = (uint64_t)va_arg(args, void *);
-			put_number(&out, value, 16, false, 16, '0');
+			put_number(&out, value, HEX, false, 2 * sizeof(value),
+				   '0');
 			break;
 		case 's':
 			text = va_arg(args, const char *);
@@ -120,7 +128,7 @@ size_t ksnprintf(char *buffer, size_t size, const char *format, ...)
 
 void vkprintf(const char *format, va_list args)
 {
-	char line[256];
+	char line[LINE_SIZE];
 
 	console_write(line, format_into(line, sizeof(line), format, args));
 }

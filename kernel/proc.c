@@ -72,7 +72,8 @@ void proc_enter_user(void)
 /* The first program is done: what it said becomes QEMU's exit status. */
 static void end_machine(const struct proc *p)
 {
-	int signal = p->status & 0x7f, code = p->status >> 8;
+	int signal = STATUS_SIGNAL(p->status);
+	int code = STATUS_CODE(p->status);
 
 	if (signal) {
 		kprintf("%s: killed by signal %d\n", p->name, signal);

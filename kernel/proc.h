@@ -14,9 +14,11 @@
 #define SIGKILL 9
 #define SIGSEGV 11
 
-/* wait4's words for the two ways to end. */
+/* wait4's words for the two ways to end, and back. */
 #define STATUS_EXITED(code)   (((code)&0xff) << 8)
 #define STATUS_KILLED(signal) (signal)
+#define STATUS_SIGNAL(status) ((status)&0x7f)
+#define STATUS_CODE(status)   ((status) >> 8)
 
 /* Returns a new process with a kernel stack and a pid, its parent the current
  * one, all else empty; or NULL with *error -EAGAIN (the table is full) or

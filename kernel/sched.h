@@ -12,6 +12,7 @@
 #define NPROC          64
 #define NFILE_PER_PROC 16
 #define PATH_MAX       128
+#define NAME_SIZE      16
 
 struct file;
 
@@ -38,9 +39,9 @@ struct proc {
 	struct vm vm;
 	struct file *files[NFILE_PER_PROC];
 	char cwd[PATH_MAX]; /* absolute, without the slash in front */
-	char name[16];
+	char name[NAME_SIZE];
 	uint64_t start_rip, start_rsp; /* for its first step to ring 3 */
-	uint8_t fpu[512] __attribute__((aligned(16))); /* fxsave's */
+	uint8_t fpu[FXSAVE_SIZE] __attribute__((aligned(FXSAVE_ALIGN)));
 };
 
 extern struct proc proc_table[NPROC];

@@ -6,10 +6,13 @@
 
 #include <stdint.h>
 
+#define WORD      sizeof(uint64_t)
+#define EACH_BYTE 0x0101010101010101 /* times a byte: eight of it */
+
 void *memset(void *dst, int byte, size_t size)
 {
-	uint64_t pattern = (uint8_t)byte * 0x0101010101010101;
-	size_t words = size / 8, rest = size % 8;
+	uint64_t pattern = (uint8_t)byte * EACH_BYTE;
+	size_t words = size / WORD, rest = size % WORD;
 	void *to = dst;
 
 	asm volatile("rep stosq"
@@ -22,7 +25,7 @@ void *memset(void *dst, int byte, size_t size)
 
 void *memcpy(void *dst, const void *src, size_t size)
 {
-	size_t words = size / 8, rest = size % 8;
+	size_t words = size / WORD, rest = size % WORD;
 	void *to = dst;
 
 	asm volatile("rep movsq"

@@ -23,6 +23,7 @@
 #define ARCH_GET_FS     0x1003
 #define CLOCK_REALTIME  0
 #define CLOCK_MONOTONIC 1
+#define UTS_LENGTH      65 /* of each field of struct utsname */
 
 struct timespec {
 	int64_t seconds, nanoseconds;
@@ -99,8 +100,9 @@ static long sys_clock_gettime(int clock, uint64_t result)
 
 static long sys_uname(uint64_t result)
 {
-	static const char names[6][65] = { "Threshold",  "threshold", "1.0",
-					   "lab kernel", "x86_64",    "" };
+	static const char names[][UTS_LENGTH] = { "Threshold", "threshold",
+						  "1.0",       "lab kernel",
+						  "x86_64",    "" };
 
 	return copyout(result, names, sizeof(names));
 }
@@ -149,52 +151,97 @@ static long sys_rt_sigprocmask(void)
 	return 0;
 }
 
-/* An unprototyped pointer: each function takes as many of the six arguments as
- * it has parameters, which the calling convention allows. */
-static long (*const calls[])() = {
-	[SYS_read] = sys_read,
-	[SYS_write] = sys_write,
-	[SYS_open] = sys_open,
-	[SYS_close] = sys_close,
-	[SYS_stat] = sys_stat,
-	[SYS_fstat] = sys_fstat,
-	[SYS_lstat] = sys_stat, /* no file is a symbolic link */
-	[SYS_lseek] = sys_lseek,
-	[SYS_mmap] = sys_mmap,
-	[SYS_mprotect] = sys_mprotect,
-	[SYS_munmap] = sys_munmap,
-	[SYS_brk] = sys_brk,
-	[SYS_rt_sigprocmask] = sys_rt_sigprocmask,
-	[SYS_ioctl] = sys_ioctl,
-	[SYS_writev] = sys_writev,
-	[SYS_pipe] = sys_pipe,
-	[SYS_sched_yield] = sys_sched_yield,
-	[SYS_dup] = sys_dup,
-	[SYS_dup2] = sys_dup2,
-	[SYS_nanosleep] = sys_nanosleep,
-	[SYS_getpid] = sys_getpid,
-	[SYS_fork] = fork,
-	[SYS_vfork] = fork,
-	[SYS_execve] = sys_execve,
-	[SYS_exit] = sys_exit,
-	[SYS_wait4] = sys_wait4,
-	[SYS_uname] = sys_uname,
-	[SYS_getcwd] = sys_getcwd,
-	[SYS_chdir] = sys_chdir,
-	[SYS_sysinfo] = sys_sysinfo,
-	[SYS_getppid] = sys_getppid,
-	[SYS_arch_prctl] = sys_arch_prctl,
-	[SYS_gettid] = sys_getpid,
-	[SYS_getdents64] = sys_getdents64,
-	[SYS_set_tid_address] = sys_getpid,
-	[SYS_clock_gettime] = sys_clock_gettime,
-	[SYS_exit_group] = sys_exit,
-	[SYS_openat] = sys_openat,
-	[SYS_newfstatat] = sys_newfstatat,
-	[SYS_pipe2] = sys_pipe2,
-};
-
-#define CALLS (sizeof(calls) / sizeof(calls[0]))
+/* Carries out call number nr: each function takes as many of the six arguments
+ * as it has parameters. */
+static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
+							   long a2, long a3,
+							   long a4, long a5,
+							   long a6)
+{
+	switch (nr) {
+	case SYS_read:
+		return sys_read(a1, a2, a3);
+	case SYS_write:
+		return sys_write(a1, a2, a3);
+	case SYS_open:
+		return sys_open(a1, a2);
+	case SYS_close:
+		return sys_close(a1);
+	case SYS_stat:
+		return sys_stat(a1, a2);
+	case SYS_fstat:
+		return sys_fstat(a1, a2);
+	case SYS_lstat:
+		return sys_stat(a1, a2); /* no file is a symbolic link */
+	case SYS_lseek:
+		return sys_lseek(a1, a2, a3);
+	case SYS_mmap:
+		return sys_mmap(a1, a2, a3, a4, a5, a6);
+	case SYS_mprotect:
+		return sys_mprotect(a1, a2, a3);
+	case SYS_munmap:
+		return sys_munmap(a1, a2);
+	case SYS_brk:
+		return sys_brk(a1);
+	case SYS_rt_sigprocmask:
+		return sys_rt_sigprocmask();
+	case SYS_ioctl:
+		return sys_ioctl(a1, a2, a3);
+	case SYS_writev:
+		return sys_writev(a1, a2, a3);
+	case SYS_pipe:
+		return sys_pipe(a1);
+	case SYS_sched_yield:
+		return sys_sched_yield();
+	case SYS_dup:
+		return sys_dup(a1);
+	case SYS_dup2:
+		return sys_dup2(a1, a2);
+	case SYS_nanosleep:
+		return sys_nanosleep(a1);
+	case SYS_getpid:
+		return sys_getpid();
+	case SYS_fork:
+		return fork();
+	case SYS_vfork:
+		return fork();
+	case SYS_execve:
+		return sys_execve(a1, a2, a3);
+	case SYS_exit:
+		return sys_exit(a1);
+	case SYS_wait4:
+		return sys_wait4(a1, a2, a3);
+	case SYS_uname:
+		return sys_uname(a1);
+	case SYS_getcwd:
+		return sys_getcwd(a1, a2);
+	case SYS_chdir:
+		return sys_chdir(a1);
+	case SYS_sysinfo:
+		return sys_sysinfo(a1);
+	case SYS_getppid:
+		return sys_getppid();
+	case SYS_arch_prctl:
+		return sys_arch_prctl(a1, a2);
+	case SYS_gettid:
+		return sys_getpid();
+	case SYS_getdents64:
+		return sys_getdents64(a1, a2, a3);
+	case SYS_set_tid_address:
+		return sys_getpid();
+	case SYS_clock_gettime:
+		return sys_clock_gettime(a1, a2);
+	case SYS_exit_group:
+		return sys_exit(a1);
+	case SYS_openat:
+		return sys_openat(a1, a2, a3);
+	case SYS_newfstatat:
+		return sys_newfstatat(a1, a2, a3, a4);
+	case SYS_pipe2:
+		return sys_pipe2(a1, a2);
+	}
+	return -ENOSYS;
+}
 
 /* SYSRET to an address that is not canonical would fault in ring 0 with the
  * user's RSP. No program runs so high that its next RIP could be one; a RIP
@@ -208,13 +255,12 @@ long syscall_handler(int nr, long a1, long a2, long a3, long a4, long a5,
 		     long a6)
 {
 	struct proc *p = proc_current();
-	long result = -ENOSYS;
+	long result;
 	void *frame;
 
 	p->in_syscall = true;
 	p->syscall_nr = nr;
-	if ((unsigned int)nr < CALLS && calls[nr])
-		result = calls[nr](a1, a2, a3, a4, a5, a6);
+	result = dispatch(nr, a1, a2, a3, a4, a5, a6);
 	if (strace && boot_option("strace", 0))
 		strace(result);
 	frame = get_syscall_frame();

@@ -11,6 +11,7 @@
 #define PIT_CHANNEL0       0x40
 #define PIT_MODE           0x43
 #define PIT_RATE_GENERATOR 0x34 /* channel 0, both bytes, mode 2 */
+#define BYTE               8    /* bits */
 #define PIT_HZ             1193182
 
 #define HZ_DEFAULT         100
@@ -19,6 +20,23 @@
 
 #define CMOS_INDEX         0x70
 #define CMOS_DATA          0x71
+#define CMOS_SECONDS       0
+#define CMOS_MINUTES       2
+#define CMOS_HOURS         4
+#define CMOS_DAY           7
+#define CMOS_MONTH         8
+#define CMOS_YEAR          9    /* its last two digits */
+#define CMOS_CENTURY       2000 /* this kernel's guess at the others */
+
+#define DECIMAL            10
+#define HEX                16
+
+#define EPOCH              1970
+#define DAYS_A_YEAR        365
+#define HOURS_A_DAY        24
+#define MINUTES_AN_HOUR    60
+#define SECONDS_A_MINUTE   60
+#define FEBRUARY           2
 
 static uint64_t ticks, hz, boot_time; /* boot_time: seconds since 1970 */
 
@@ -29,20 +47,29 @@ static int cmos(uint8_t index)
 
 	outb(CMOS_INDEX, index);
 	value = inb(CMOS_DATA);
-	return (value >> 4) * 10 + (value & 15);
+	return value / HEX * DECIMAL + value % HEX;
 }
 
-/* Days from 1970 to the first of March of year, then on to the date: in years
- * that begin in March the leap day comes last. */
+static bool is_leap(int year)
+{
+	return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+}
+
+/* Seconds since 1970, by the CMOS clock. */
 static uint64_t cmos_time(void)
 {
-	int month = cmos(8), year = cmos(9) + 2000 - (month < 3);
-	int from_march = (month + 9) % 12;
-	int64_t days = 365 * (year - 1970) + year / 4 - year / 100 +
-		       year / 400 - 477 + 59 + (153 * from_march + 2) / 5 +
-		       cmos(7) - 1;
+	static const int month_days[] = { 31, 28, 31, 30, 31, 30,
+					  31, 31, 30, 31, 30, 31 };
+	int year = cmos(CMOS_YEAR) + CMOS_CENTURY, month = cmos(CMOS_MONTH);
+	uint64_t time = cmos(CMOS_DAY) - 1; /* days, and finer below */
 
-	return days * 86400 + cmos(4) * 3600 + cmos(2) * 60 + cmos(0);
+	for (int y = EPOCH; y < year; y++)
+		time += DAYS_A_YEAR + is_leap(y);
+	for (int m = 1; m < month; m++)
+		time += month_days[m - 1] + (m == FEBRUARY && is_leap(year));
+	time = time * HOURS_A_DAY + cmos(CMOS_HOURS);
+	time = time * MINUTES_AN_HOUR + cmos(CMOS_MINUTES);
+	return time * SECONDS_A_MINUTE + cmos(CMOS_SECONDS);
 }
 
 void timer_init(void)
@@ -58,7 +85,7 @@ void timer_init(void)
 	divisor = PIT_HZ / hz;
 	outb(PIT_MODE, PIT_RATE_GENERATOR);
 	outb(PIT_CHANNEL0, divisor);
-	outb(PIT_CHANNEL0, divisor >> 8);
+	outb(PIT_CHANNEL0, divisor >> BYTE);
 }
 
 void timer_tick(void)

@@ -57,7 +57,7 @@ static void interrupt(const struct trap_frame *frame)
 	if (irq != IRQ_TIMER)
 		return;
 	timer_tick();
-	if (frame->cs & 3)
+	if (frame->cs & CPL_MASK)
 		yield(); /* the time is up; the idle process yields anyway */
 }
 
@@ -78,7 +78,7 @@ static int user_page_fault(const struct trap_frame *frame)
 
 void trap_handler(struct trap_frame *frame, bool gs_swapped)
 {
-	bool from_user = frame->cs & 3;
+	bool from_user = frame->cs & CPL_MASK;
 	int error = 0;
 
 	if (frame->vector >= VECTOR_IRQ && frame->vector < VECTOR_IRQ + IRQS) {

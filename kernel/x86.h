@@ -23,6 +23,8 @@
 #define CR4_SMEP           (1 << 20)
 #define CR4_SMAP           (1 << 21)
 
+#define CPL_MASK           3 /* of a saved CS: the ring it was in */
+
 #define RFLAGS_FIXED       (1 << 1) /* always reads as one */
 #define RFLAGS_TF          (1 << 8)
 #define RFLAGS_IF          (1 << 9)
@@ -235,7 +237,10 @@ static inline void clac(void)
 	asm volatile("clac" : : : "memory");
 }
 
-/* The x87, MMX and SSE state, 512 bytes at a 16-byte boundary. */
+/* The x87, MMX and SSE state. */
+#define FXSAVE_SIZE  512
+#define FXSAVE_ALIGN 16
+
 static inline void fxsave(void *area)
 {
 	asm volatile("fxsave64 (%0)" : : "r"(area) : "memory");

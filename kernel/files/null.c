@@ -5,6 +5,7 @@
 
 #include "initrd.h"
 
+#define MODE          (S_IFCHR | 0620)
 #define DEVICE_NUMBER 0x103 /* major 1, minor 3 */
 
 static long null_read(struct file *file, uint64_t buffer, size_t size)
@@ -22,7 +23,7 @@ static long null_write(struct file *file, uint64_t buffer, size_t size)
 static void null_stat(const struct node *node, struct stat *stat)
 {
 	(void)node;
-	stat->mode = S_IFCHR | 0620;
+	stat->mode = MODE;
 	stat->special_device = DEVICE_NUMBER;
 }
 

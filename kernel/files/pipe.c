@@ -16,6 +16,7 @@ struct pipe {
 	char ring[];
 };
 
+#define MODE      (S_IFIFO | 0600)
 #define RING_SIZE (PAGE_SIZE - sizeof(struct pipe))
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -131,7 +132,7 @@ static long pipe_write(struct file *file, uint64_t buffer, size_t size)
 static void pipe_stat(const struct node *node, struct stat *stat)
 {
 	(void)node;
-	stat->mode = S_IFIFO | 0600;
+	stat->mode = MODE;
 }
 
 const struct file_ops pipe_ops = {

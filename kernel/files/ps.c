@@ -9,6 +9,9 @@
 #include "sched.h"
 #include "initrd.h"
 
+#define MODE     (S_IFREG | 0444)
+#define LINE_MAX 64
+
 static int ps_open(int flags)
 {
 	return flags & O_ACCMODE ? -EACCES : 0;
@@ -37,7 +40,7 @@ static size_t ps_line(int n, char *line, size_t size)
 /* One line at a time; the offset counts them. */
 static long ps_read(struct file *file, uint64_t buffer, size_t size)
 {
-	char line[64];
+	char line[LINE_MAX];
 	size_t length = ps_line(file->offset, line, sizeof(line));
 
 	if (length > size)
@@ -51,7 +54,7 @@ static long ps_read(struct file *file, uint64_t buffer, size_t size)
 static void ps_stat(const struct node *node, struct stat *stat)
 {
 	(void)node;
-	stat->mode = S_IFREG | 0444;
+	stat->mode = MODE;
 }
 
 const struct file_ops ps_ops = {

@@ -9,9 +9,12 @@
 #include "tty.h"
 #include "initrd.h"
 
-#define DEVICE_NUMBER 0x501 /* major 5, minor 1 */
-#define TCGETS        0x5401
-#define TIOCGWINSZ    0x5413
+#define MODE               (S_IFCHR | 0620)
+#define DEVICE_NUMBER      0x501 /* major 5, minor 1 */
+#define PIECE_SIZE         128   /* bytes copied at a time */
+#define TCGETS             0x5401
+#define TERMIOS_CHARACTERS 19
+#define TIOCGWINSZ         0x5413
 
 static long terminal_read(struct file *file, uint64_t buffer, size_t size)
 {
@@ -21,7 +24,7 @@ static long terminal_read(struct file *file, uint64_t buffer, size_t size)
 
 static long terminal_write(struct file *file, uint64_t buffer, size_t size)
 {
-	char piece[128];
+	char piece[PIECE_SIZE];
 
 	(void)file;
 	for (size_t done = 0; done < size;) {
@@ -39,7 +42,7 @@ static long terminal_write(struct file *file, uint64_t buffer, size_t size)
 static void terminal_stat(const struct node *node, struct stat *stat)
 {
 	(void)node;
-	stat->mode = S_IFCHR | 0620;
+	stat->mode = MODE;
 	stat->special_device = DEVICE_NUMBER;
 }
 
@@ -48,7 +51,7 @@ static long terminal_ioctl(uint32_t request, uint64_t argument)
 	/* Input: CR to NL; output: NL to CR NL; 115200 8N1; lines, echo. */
 	struct {
 		uint32_t input, output, control, local;
-		uint8_t line, characters[19];
+		uint8_t line, characters[TERMIOS_CHARACTERS];
 	} termios = { 0x100, 0x5, 0x1cb2, 0x3a, 0, { 0 } };
 	struct {
 		uint16_t rows, columns, width, height;

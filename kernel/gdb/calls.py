@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+import re
+
 import gdb
 
 from .command import command, say
-from .headers import number
-from .machine import need_kernel, read, register, word
+from .headers import TREE, number
+from .machine import need_kernel, read, register
 from .proc import Process
 from .running import Here, resume
 from .symbols import address_of, code_text, source_at
 from .syscall import ARGUMENTS, call_name, call_names, signed
+
+
+@functools.lru_cache(maxsize=None)
+def functions() -> dict[str, str]:
+    """The kernel's function for each call, by the dispatcher's cases."""
+    return dict(re.findall(r"case SYS_(\w+):\s+return (\w+)\(",
+                           (TREE / "kernel/syscall.c").read_text()))
 
 
 def call_text() -> str:
@@ -19,8 +29,8 @@ def call_text() -> str:
     nr = register("rax")
     names = [f"a{i}" for i in range(1, 7)]
     if nr in call_names():
-        function = word(address_of("calls") + 8 * nr)
-        block = gdb.block_for_pc(function) if function else None
+        function = functions().get(call_name(nr))
+        block = gdb.block_for_pc(address_of(function)) if function else None
         names = [s.name for s in block or () if s.is_argument]
     texts, page = [], number("PAGE_SIZE")
     for name, value in zip(names, map(register, ARGUMENTS)):
