@@ -20,8 +20,8 @@ from typing import Any, Optional
 
 from machine import deadlines
 from machine.qemu import TREE, Machine, MachineError
-from replay.server import Server
 from machine.recording import COUNTED, Recording, recording
+from replay.server import Server
 from replay.timeline import Timeline
 
 # Where a person may type, time has to pass as it does. Elsewhere instructions are

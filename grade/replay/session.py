@@ -22,8 +22,8 @@ from typing import Optional, Sequence
 
 from machine import deadlines
 from machine.qemu import TREE, Machine, Result
-from .server import Server
 from machine.recording import recording
+from .server import Server
 from .timeline import Timeline
 
 MARK = "@@@ next command"

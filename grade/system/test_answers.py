@@ -15,13 +15,13 @@ from typing import Any, Callable, Optional
 import pytest
 
 import labs
-from intake import answers
 from machine import deadlines
+from machine.kernel import Kernel
+from machine.qemu import KERNEL, TREE
+from machine.symbols import Symbols
+from intake import answers
 from intake.answers import QUESTIONS, AnswersError
 from replay.session import debug
-from machine.qemu import KERNEL, TREE
-from machine.kernel import Kernel
-from machine.symbols import Symbols
 
 STUDENT = "ab12cde"
 TEMPLATE = (TREE / answers.FILE).read_text()

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from machine import deadlines, environment
-from replay.session import copy_tree
 from machine.qemu import TREE
+from replay.session import copy_tree
 
 SOLUTIONS = sorted((TREE / "labs/challenges").glob("*.patch"))
 

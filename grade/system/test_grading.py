@@ -6,7 +6,6 @@ from __future__ import annotations
 import pytest
 
 from judge.lab import Lab
-
 from judge.titles import title
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from judge import probes
 from machine import deadlines, toolchain
 from machine.programs import archive_with
 from machine.qemu import TREE, run
+from judge import probes
 
 SOURCE = TREE / "grade/system/programs/registers.c"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from machine import deadlines, environment
 from labs import LABS
+from machine import deadlines, environment
 from machine.qemu import TREE
 
 sys.path.insert(0, str(TREE / "labs"))

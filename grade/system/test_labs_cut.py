@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from machine import deadlines
 from labs import LABS
+from machine import deadlines
 from machine.qemu import TREE
 
 sys.path.insert(0, str(TREE / "labs"))

@@ -9,11 +9,11 @@ from typing import Callable
 
 import pytest
 
+from machine.kernel import Kernel
+from machine.qemu import TREE
 from intake import build, read
 from judge.lab import Lab
 from judge.verdict import Verdict
-from machine.qemu import TREE
-from machine.kernel import Kernel
 
 # Not a lab's: of this file's tests the plugin makes no verdicts.
 Story = Callable[..., Verdict]

@@ -14,8 +14,8 @@ from typing import Optional, Sequence
 import pytest
 
 from machine import deadlines, headers
-from proof.prove import Proof, prove
 from machine.qemu import KERNEL, TREE, run
+from proof.prove import Proof, prove
 
 FRAME = {name.lower(): offset for name, offset in sorted(
     headers.with_prefix(headers.kernel_constants(TREE), "FRAME_").items(),

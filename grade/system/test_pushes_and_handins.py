@@ -18,9 +18,9 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from intake import bundle
 from machine import deadlines, environment
 from machine.qemu import TREE
+from intake import bundle
 from intake.error import SubmissionError
 
 sys.path.insert(0, str(TREE / "labs"))

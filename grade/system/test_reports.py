@@ -15,9 +15,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-import report
 from machine import deadlines
 from machine.qemu import TREE
+import report
 
 # What a submission may have put into a cause or a console.
 NASTY = "\x1b[31m]]>&<b>\n::error::x\n`|%0A\x00\ud800 =cmd()".encode(

@@ -14,11 +14,11 @@ import pexpect
 import pytest
 
 from machine import deadlines, environment
-from replay.session import rewind
 from machine.qemu import TREE
-from machine.symbols import Symbols
 from machine.recording import Recording, recording
+from machine.symbols import Symbols
 from replay.moment import STOPPED
+from replay.session import rewind
 from replay.timeline import BEGIN, Timeline
 
 # One process has all these tests, so that what they look at is recorded once.

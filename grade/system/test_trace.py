@@ -16,10 +16,10 @@ from typing import Any, Iterator
 import pytest
 
 from machine import deadlines, environment
-from replay.session import rewind
 from machine.qemu import TREE
 from machine.x86 import GENERAL
 from replay.recorder import Recorder
+from replay.session import rewind
 
 sys.path.insert(0, str(TREE / "labs"))
 from transcripts import lab_tree  # noqa: E402  pylint: disable=wrong-import-position

@@ -254,3 +254,10 @@ def test_what_breaks_the_rule_of_the_floors_is_named(
         (tmp_path / module).write_text("from machine import qemu\nimport json\n")
     (tmp_path / name).write_text(line + "\n")
     assert floor_breaks(tmp_path) == [f"{name} imports {found}"]
+
+
+def test_no_file_of_the_grader_is_longer_than_a_room() -> None:
+    """One idea a file: none that has one has needed 600 lines."""
+    lengths = {str(path.relative_to(TREE)): len(path.read_text().splitlines())
+               for path in (TREE / "grade").rglob("*.py")}
+    assert {name: lines for name, lines in lengths.items() if lines > 600} == {}
