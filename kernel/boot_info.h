@@ -41,11 +41,11 @@ static inline uint64_t va_to_pa(const void *va)
  * if it is none. */
 void boot_info_init(uint64_t start_info);
 
-/* Returns the number behind "name=" among the kernel's own options (those in
+/* Returns the number after "name=" among the kernel's own options (those in
  * front of init=), or missing if it is not there. */
 uint64_t boot_option(const char *name, uint64_t missing);
 
-/* Returns what stands behind "init=" to the end of the line, or NULL. */
+/* Returns what follows "init=" to the end of the line, or NULL. */
 const char *boot_option_init(void);
 
 #endif

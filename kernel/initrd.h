@@ -34,7 +34,7 @@ void initrd_init(void);
 const struct initrd_file *initrd_find(const char *path);
 
 /* Returns the first file of a directory at or after number *position, and
- * moves *position behind it; or NULL when there is no more. */
+ * moves *position past it; or NULL when there is no more. */
 const struct initrd_file *initrd_list(const struct initrd_file *directory,
 				      uint64_t *position);
 

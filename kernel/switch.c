@@ -1,5 +1,6 @@
 /*
- * switch: two naked functions. See syscall_entry.c for the third.
+ * switch: naked functions, since C may not touch what they change: RSP and the
+ * registers of another process. syscall_entry.c has the third of the kind.
  */
 #include "switch.h"
 

@@ -1,7 +1,7 @@
 /*
  * tty: the line discipline.
  *
- * One ring of characters with three places in it, each behind the next:
+ * One ring of characters with three places in it, each before the next:
  * readers have taken all up to taken, complete lines go up to ready, what is
  * being typed up to typed. They count up; the ring index is the remainder.
  */
@@ -81,7 +81,7 @@ long tty_read(uint64_t user_buffer, size_t size)
 		char c = ring[taken % RING_SIZE];
 
 		if (c == END_OF_FILE) {
-			taken++; /* behind text it only hands that on */
+			taken++; /* after text: hand on the text, now */
 			break;
 		}
 		if (copyout(user_buffer + count, &c, 1) < 0)

@@ -26,7 +26,7 @@ int vm_create(struct vm *vm)
 	return 0;
 }
 
-/* Gives back the pages of [va, end), and leaves their entries behind. */
+/* Gives back the pages of [va, end); their entries stay as they are. */
 static void release_pages(struct vm *vm, uint64_t va, uint64_t end)
 {
 	uint64_t *entry, run_end;
