@@ -52,22 +52,17 @@ def test_the_handler_runs_on_the_kernel_stack_of_the_process(lab: Lab) -> None:
               found=f"{seen.handler['rsp']:#x}", gdb="break syscall_handler")
 
 
-@points(1)
-@hint("""A frame starts at the same place in every call. If it wanders, something is
-pushed that is never taken off, or kernel_rsp is written to.""")
-def test_every_call_finds_the_stack_at_the_same_place(lab: Lab) -> None:
-    caller = caller_for(lab)
-    first = to_handler(caller)[1]["rsp"]
-    top = caller.kernel_rsp
-    caller.run_to(caller.after)
-    for _ in range(8):
-        here = to_handler(caller)[1]["rsp"]
-        if here != first or caller.kernel_rsp != top:
-            blame(lab, f"RSP at syscall_handler was {first:#x} in the first call and "
-                  f"is {here:#x} in a later one; kernel_rsp went from {top:#x} to "
-                  f"{caller.kernel_rsp:#x}", culprit(lab), expected=f"{first:#x}",
-                  found=f"{here:#x}", gdb="break syscall_handler")
-        caller.run_to(caller.after)
+@points(2)
+@hint("""While C code runs, GS_BASE is the per-CPU block and KERNEL_GS_BASE keeps the
+user's. One SWAPGS on the way in exchanges them.""")
+def test_the_handler_runs_on_the_kernels_gs(lab: Lab) -> None:
+    seen = reached(lab)
+    assert seen.handler
+    if seen.handler["gs_base"] != seen.per_cpu:
+        blame(lab, f"GS_BASE is {seen.handler['gs_base']:#x} at syscall_handler; no "
+              "swapgs, or more than one, ran before it", culprit(lab),
+              expected=f"{seen.per_cpu:#x}", found=f"{seen.handler['gs_base']:#x}",
+              gdb="break syscall_handler")
 
 
 @points(2)
@@ -92,19 +87,6 @@ def test_the_handler_finds_its_stack_aligned(lab: Lab) -> None:
 
 
 @points(2)
-@hint("""While C code runs, GS_BASE is the per-CPU block and KERNEL_GS_BASE keeps the
-user's. One SWAPGS on the way in exchanges them.""")
-def test_the_handler_runs_on_the_kernels_gs(lab: Lab) -> None:
-    seen = reached(lab)
-    assert seen.handler
-    if seen.handler["gs_base"] != seen.per_cpu:
-        blame(lab, f"GS_BASE is {seen.handler['gs_base']:#x} at syscall_handler; no "
-              "swapgs, or more than one, ran before it", culprit(lab),
-              expected=f"{seen.per_cpu:#x}", found=f"{seen.handler['gs_base']:#x}",
-              gdb="break syscall_handler")
-
-
-@points(2)
 @hint("""SFMASK has cleared the user's TF, DF, NT and AC on the way in. Nothing should
 bring them back before SYSRET does.""")
 def test_the_handler_runs_with_clean_flags(lab: Lab) -> None:
@@ -123,62 +105,6 @@ def test_the_handler_runs_with_clean_flags(lab: Lab) -> None:
         blame(lab, f"syscall_handler runs with CS {at['cs']:#x}, SS {at['ss']:#x}",
               expected=f"CS {KERNEL_CS:#x}, SS {KERNEL_DS:#x}",
               found=f"CS {at['cs']:#x}, SS {at['ss']:#x}")
-
-
-@points(3)
-@hint("""SYSCALL's registers are RAX; RDI RSI RDX R10 R8 R9. C's are RDI RSI RDX RCX R8
-R9 and then the stack. The number moves in front, all others one place on; mind the
-order of the moves.""")
-def test_the_number_and_five_arguments_arrive_in_c_registers(lab: Lab) -> None:
-    reached(lab)
-    caller = caller_of(lab)
-    before, at = to_handler(caller, caller.random.getrandbits(64))
-    call = Call("the call", before, at)
-    names = ("the number", *(f"argument {n}" for n in range(1, 6)))
-    for what, source, target in zip(names, ("rax", *SYSCALL_ARGUMENTS), C_ARGUMENTS):
-        # Of the number the low half counts.
-        bits = (1 << 32) - 1 if source == "rax" else MASK
-        if (at[target] ^ before[source]) & bits:
-            holds = holder(at[target], call, source)
-            blame(lab, f"{target.upper()} should hold {what} (the user's "
-                  f"{source.upper()}) at syscall_handler and holds {holds}",
-                  proved(lab, Rule.ARGUMENT, about=[target]) or culprit(lab), expected=f"{before[source]:#x}",
-                  found=f"{at[target]:#x}", gdb="break syscall_handler")
-
-
-@points(2)
-@hint("""The sixth argument is C's seventh: it stands on the stack, right above the
-return address.""")
-def test_the_sixth_argument_arrives_on_the_stack(lab: Lab) -> None:
-    reached(lab)
-    caller = caller_of(lab)
-    before, at = to_handler(caller)
-    found = caller.gdb.read_u64(at["rsp"] + 8)
-    if found != before["r9"]:
-        holds = holder(found, Call("the call", before, at), "r9")
-        blame(lab, "the sixth argument (the user's R9) should stand right above the "
-              f"return address at syscall_handler; there is {holds}",
-              proved(lab, Rule.SIXTH),
-              expected=f"{before['r9']:#x}", found=f"{found:#x}",
-              gdb="x/2gx $rsp")
-
-
-@points(2)
-@hint("""C may write to its arguments, also to the one on the stack. What SYSRET's user
-gets back in R9 must be another word.""")
-def test_the_sixth_argument_is_a_copy(lab: Lab) -> None:
-    caller = caller_for(lab)
-    before, at = to_handler(caller)
-    mark = caller.random.getrandbits(64)
-    caller.gdb.write(at["rsp"] + 8, mark.to_bytes(8, "little"))
-    caller.run_to(caller.after)
-    after = caller.gdb.registers()
-    if after["r9"] == mark:
-        blame(lab, "R9 came back as what C wrote to its seventh argument: the word "
-              "above the return address is the frame's own R9 and not a copy",
-              proved(lab, Rule.SIXTH), expected=f"{before['r9']:#x}", found=f"{mark:#x}",
-              gdb="x/2gx $rsp")
-    check_kept(lab, Call("the call", before, after), ("r9",))
 
 
 @points(3)
@@ -226,18 +152,28 @@ def whole_frame(seen: Walk, lab: Lab) -> Dict[str, int]:
     return seen.frame
 
 
-@points(2)
-@hint("""Until RSP is the kernel's and the user's is in the frame, an interrupt would
-push onto a stack that the user chose. SFMASK keeps IF clear; leave it so.""")
-def test_interrupts_stay_off_until_the_frame_has_the_users_rsp(lab: Lab) -> None:
+@points(3)
+@hint("""SYSCALL's registers are RAX; RDI RSI RDX R10 R8 R9. C's are RDI RSI RDX RCX R8
+R9 and then the stack. The number moves in front, all others one place on; mind the
+order of the moves.""")
+def test_the_number_and_five_arguments_arrive_in_c_registers(lab: Lab) -> None:
     reached(lab)
-    finding = proved(lab, Rule.INTERRUPTS)
-    if finding:
-        blame(lab, "an interrupt may come too early", finding,
-              expected="IF 0", found="IF 1", gdb="p $eflags")
+    caller = caller_of(lab)
+    before, at = to_handler(caller, caller.random.getrandbits(64))
+    call = Call("the call", before, at)
+    names = ("the number", *(f"argument {n}" for n in range(1, 6)))
+    for what, source, target in zip(names, ("rax", *SYSCALL_ARGUMENTS), C_ARGUMENTS):
+        # Of the number the low half counts.
+        bits = (1 << 32) - 1 if source == "rax" else MASK
+        if (at[target] ^ before[source]) & bits:
+            holds = holder(at[target], call, source)
+            blame(lab, f"{target.upper()} should hold {what} (the user's "
+                  f"{source.upper()}) at syscall_handler and holds {holds}",
+                  proved(lab, Rule.ARGUMENT, about=[target]) or culprit(lab), expected=f"{before[source]:#x}",
+                  found=f"{at[target]:#x}", gdb="break syscall_handler")
 
 
-# ---- the way out -------------------------------------------------------------------
+# ---- the way back ----------------------------------------------------------------
 
 @points(3)
 @hint("""SYSRET goes on at RCX with RFLAGS out of R11. C code has used both since; they
@@ -250,6 +186,109 @@ def test_a_call_comes_back_after_its_syscall(lab: Lab) -> None:
           expected=f"RIP {seen.next_rip:#x} in ring 3", found=seen.found,
           gdb="break syscall_exit")
 
+
+@points(2)
+@hint("""SYSRETQ makes CS 0x33 and SS 0x2b out of STAR; SYSRETL another CS. IRETQ takes
+both from the stack.""")
+def test_cs_and_ss_are_ring_3s_after_every_return(lab: Lab) -> None:
+    seen = returned(lab)
+    assert seen.back
+    if (seen.back["cs"], seen.back["ss"]) != (RING3_CS, RING3_SS):
+        blame(lab, f"back in ring 3, CS is {seen.back['cs']:#x} and SS "
+              f"{seen.back['ss']:#x}", culprit(lab),
+              expected=f"CS {RING3_CS:#x}, SS {RING3_SS:#x}",
+              found=f"CS {seen.back['cs']:#x}, SS {seen.back['ss']:#x}",
+              gdb="info registers cs ss")
+    for call, _ in core_calls(lab):
+        cs, ss = call.after["cs"], call.after["ss"]
+        if (cs, ss) != (RING3_CS, RING3_SS):
+            blame(lab, f"after {call.name} ring 3 runs with CS {cs:#x} and SS {ss:#x}",
+                  culprit(lab), expected=f"CS {RING3_CS:#x}, SS {RING3_SS:#x}",
+                  found=f"CS {cs:#x}, SS {ss:#x}", gdb="info registers cs ss")
+
+
+@points(3)
+@hint("""Two SWAPGS make a round trip. With one missing on the way out, ring 3 goes on
+with the kernel's GS base, and the next call swaps it away.""")
+def test_ring_3_gets_its_own_gs_back(lab: Lab) -> None:
+    seen = returned(lab)
+    assert seen.back
+    if (seen.back["gs_base"], seen.back["k_gs_base"]) != (
+            seen.entry["gs_base"], seen.entry["k_gs_base"]):
+        blame(lab, f"back in ring 3, GS_BASE is {seen.back['gs_base']:#x} and "
+              f"KERNEL_GS_BASE {seen.back['k_gs_base']:#x}",
+              culprit(lab), expected=f"GS_BASE {seen.entry['gs_base']:#x}",
+              found=f"GS_BASE {seen.back['gs_base']:#x}", gdb="p $gs_base")
+
+
+@points(3)
+@hint("""C keeps these six, so they come back by themselves, unless the stub uses one
+of them and forgets to put it back, or pops into the wrong one.""")
+def test_registers_that_c_keeps_come_back(lab: Lab) -> None:
+    for call, _ in core_calls(lab):
+        check_kept(lab, call, KEPT_BY_C)
+
+
+@points(3)
+@hint("""A C function may use these six as it likes, and syscall_handler does. A program
+counts on them: its compiler was told that only RAX, RCX and R11 change.""")
+def test_registers_that_c_does_not_keep_come_back(lab: Lab) -> None:
+    for call, _ in core_calls(lab):
+        check_kept(lab, call, NOT_KEPT_BY_C)
+
+
+@points(3)
+@hint("""The user's RSP is the frame's topmost word, and the last one to be popped.""")
+def test_the_stack_pointer_comes_back(lab: Lab) -> None:
+    for call, _ in core_calls(lab):
+        check_kept(lab, call, ("rsp",))
+
+
+@points(3)
+@hint("""SYSCALL put RFLAGS into R11, and SYSRET takes them from there. Between the two,
+R11 belongs to C.""")
+def test_rflags_come_back(lab: Lab) -> None:
+    caller = caller_for(lab)
+    for flags in (0, FLAGS_FREE, NT, AC, DF | 0x41, 0x894, FLAGS_FREE | NT | AC):
+        for number in (GETPID, YIELD, NOTHING):
+            check_flags(lab, caller.call(number, eflags=FLAGS_BASE | flags))
+        check_flags(lab, caller.clobbered_call(
+            NOTHING, "a call whose handler used R11", eflags=FLAGS_BASE | flags))
+
+
+@points(1)
+@hint("""SYSCALL overwrites RCX with the next RIP and R11 with RFLAGS; that is what a
+program may find there. Anything else is a value out of the kernel.""")
+def test_rcx_and_r11_hold_nothing_of_the_kernels(lab: Lab) -> None:
+    for call, _ in core_calls(lab):
+        for name, right in (("rcx", call.before["rip"] + 2),
+                            ("r11", call.before["eflags"])):
+            if call.after[name] not in (right, call.before[name]):
+                blame(lab, f"{name.upper()} came back from {call.name} holding "
+                      f"{holder(call.after[name], call, name)}",
+                      proved(lab, about=[name]), expected=f"{right:#x}",
+                      found=f"{call.after[name]:#x}")
+
+
+@points(1)
+@hint("""A frame starts at the same place in every call. If it wanders, something is
+pushed that is never taken off, or kernel_rsp is written to.""")
+def test_every_call_finds_the_stack_at_the_same_place(lab: Lab) -> None:
+    caller = caller_for(lab)
+    first = to_handler(caller)[1]["rsp"]
+    top = caller.kernel_rsp
+    caller.run_to(caller.after)
+    for _ in range(8):
+        here = to_handler(caller)[1]["rsp"]
+        if here != first or caller.kernel_rsp != top:
+            blame(lab, f"RSP at syscall_handler was {first:#x} in the first call and "
+                  f"is {here:#x} in a later one; kernel_rsp went from {top:#x} to "
+                  f"{caller.kernel_rsp:#x}", culprit(lab), expected=f"{first:#x}",
+                  found=f"{here:#x}", gdb="break syscall_handler")
+        caller.run_to(caller.after)
+
+
+# ---- the result, a child, and the sixth argument ---------------------------------
 
 @foundation
 @points(3)
@@ -298,87 +337,52 @@ def test_a_process_may_begin_at_syscall_exit(lab: Lab) -> None:
     check_flags(lab, call)
 
 
-@points(3)
-@hint("""A C function may use these six as it likes, and syscall_handler does. A program
-counts on them: its compiler was told that only RAX, RCX and R11 change.""")
-def test_registers_that_c_does_not_keep_come_back(lab: Lab) -> None:
-    for call, _ in core_calls(lab):
-        check_kept(lab, call, NOT_KEPT_BY_C)
-
-
-@points(3)
-@hint("""C keeps these six, so they come back by themselves, unless the stub uses one
-of them and forgets to put it back, or pops into the wrong one.""")
-def test_registers_that_c_keeps_come_back(lab: Lab) -> None:
-    for call, _ in core_calls(lab):
-        check_kept(lab, call, KEPT_BY_C)
-
-
-@points(3)
-@hint("""The user's RSP is the frame's topmost word, and the last one to be popped.""")
-def test_the_stack_pointer_comes_back(lab: Lab) -> None:
-    for call, _ in core_calls(lab):
-        check_kept(lab, call, ("rsp",))
-
-
-@points(3)
-@hint("""SYSCALL put RFLAGS into R11, and SYSRET takes them from there. Between the two,
-R11 belongs to C.""")
-def test_rflags_come_back(lab: Lab) -> None:
-    caller = caller_for(lab)
-    for flags in (0, FLAGS_FREE, NT, AC, DF | 0x41, 0x894, FLAGS_FREE | NT | AC):
-        for number in (GETPID, YIELD, NOTHING):
-            check_flags(lab, caller.call(number, eflags=FLAGS_BASE | flags))
-        check_flags(lab, caller.clobbered_call(
-            NOTHING, "a call whose handler used R11", eflags=FLAGS_BASE | flags))
-
-
-@points(1)
-@hint("""SYSCALL overwrites RCX with the next RIP and R11 with RFLAGS; that is what a
-program may find there. Anything else is a value out of the kernel.""")
-def test_rcx_and_r11_hold_nothing_of_the_kernels(lab: Lab) -> None:
-    for call, _ in core_calls(lab):
-        for name, right in (("rcx", call.before["rip"] + 2),
-                            ("r11", call.before["eflags"])):
-            if call.after[name] not in (right, call.before[name]):
-                blame(lab, f"{name.upper()} came back from {call.name} holding "
-                      f"{holder(call.after[name], call, name)}",
-                      proved(lab, about=[name]), expected=f"{right:#x}",
-                      found=f"{call.after[name]:#x}")
+@points(2)
+@hint("""The sixth argument is C's seventh: it stands on the stack, right above the
+return address.""")
+def test_the_sixth_argument_arrives_on_the_stack(lab: Lab) -> None:
+    reached(lab)
+    caller = caller_of(lab)
+    before, at = to_handler(caller)
+    found = caller.gdb.read_u64(at["rsp"] + 8)
+    if found != before["r9"]:
+        holds = holder(found, Call("the call", before, at), "r9")
+        blame(lab, "the sixth argument (the user's R9) should stand right above the "
+              f"return address at syscall_handler; there is {holds}",
+              proved(lab, Rule.SIXTH),
+              expected=f"{before['r9']:#x}", found=f"{found:#x}",
+              gdb="x/2gx $rsp")
 
 
 @points(2)
-@hint("""SYSRETQ makes CS 0x33 and SS 0x2b out of STAR; SYSRETL another CS. IRETQ takes
-both from the stack.""")
-def test_cs_and_ss_are_ring_3s_after_every_return(lab: Lab) -> None:
-    seen = returned(lab)
-    assert seen.back
-    if (seen.back["cs"], seen.back["ss"]) != (RING3_CS, RING3_SS):
-        blame(lab, f"back in ring 3, CS is {seen.back['cs']:#x} and SS "
-              f"{seen.back['ss']:#x}", culprit(lab),
-              expected=f"CS {RING3_CS:#x}, SS {RING3_SS:#x}",
-              found=f"CS {seen.back['cs']:#x}, SS {seen.back['ss']:#x}",
-              gdb="info registers cs ss")
-    for call, _ in core_calls(lab):
-        cs, ss = call.after["cs"], call.after["ss"]
-        if (cs, ss) != (RING3_CS, RING3_SS):
-            blame(lab, f"after {call.name} ring 3 runs with CS {cs:#x} and SS {ss:#x}",
-                  culprit(lab), expected=f"CS {RING3_CS:#x}, SS {RING3_SS:#x}",
-                  found=f"CS {cs:#x}, SS {ss:#x}", gdb="info registers cs ss")
+@hint("""C may write to its arguments, also to the one on the stack. What SYSRET's user
+gets back in R9 must be another word.""")
+def test_the_sixth_argument_is_a_copy(lab: Lab) -> None:
+    caller = caller_for(lab)
+    before, at = to_handler(caller)
+    mark = caller.random.getrandbits(64)
+    caller.gdb.write(at["rsp"] + 8, mark.to_bytes(8, "little"))
+    caller.run_to(caller.after)
+    after = caller.gdb.registers()
+    if after["r9"] == mark:
+        blame(lab, "R9 came back as what C wrote to its seventh argument: the word "
+              "above the return address is the frame's own R9 and not a copy",
+              proved(lab, Rule.SIXTH), expected=f"{before['r9']:#x}", found=f"{mark:#x}",
+              gdb="x/2gx $rsp")
+    check_kept(lab, Call("the call", before, after), ("r9",))
 
 
-@points(3)
-@hint("""Two SWAPGS make a round trip. With one missing on the way out, ring 3 goes on
-with the kernel's GS base, and the next call swaps it away.""")
-def test_ring_3_gets_its_own_gs_back(lab: Lab) -> None:
-    seen = returned(lab)
-    assert seen.back
-    if (seen.back["gs_base"], seen.back["k_gs_base"]) != (
-            seen.entry["gs_base"], seen.entry["k_gs_base"]):
-        blame(lab, f"back in ring 3, GS_BASE is {seen.back['gs_base']:#x} and "
-              f"KERNEL_GS_BASE {seen.back['k_gs_base']:#x}",
-              culprit(lab), expected=f"GS_BASE {seen.entry['gs_base']:#x}",
-              found=f"GS_BASE {seen.back['gs_base']:#x}", gdb="p $gs_base")
+# ---- interrupts --------------------------------------------------------------------
+
+@points(2)
+@hint("""Until RSP is the kernel's and the user's is in the frame, an interrupt would
+push onto a stack that the user chose. SFMASK keeps IF clear; leave it so.""")
+def test_interrupts_stay_off_until_the_frame_has_the_users_rsp(lab: Lab) -> None:
+    reached(lab)
+    finding = proved(lab, Rule.INTERRUPTS)
+    if finding:
+        blame(lab, "an interrupt may come too early", finding,
+              expected="IF 0", found="IF 1", gdb="p $eflags")
 
 
 @points(2)
