@@ -213,8 +213,9 @@ $(INITRD): $(PROGRAMS) $(wildcard user/etc/*) $(if $(ADD),FORCE) Makefile
 	$(Q)cd build/root && find bin etc | LC_ALL=C sort | \
 		cpio --quiet -o -H newc -R 0:0 --reproducible > ../$(@F)
 
+# Of the objects that there are: a file that has moved leaves its old note behind.
 build/compile_commands.json: $(KERNEL_OBJS) $(LIB_OBJS) $(PROGRAMS)
-	@(echo '['; cat build/kernel/*.json build/kernel/files/*.json build/user/*.json build/user/lib/*.json | \
+	@(echo '['; cat $(addsuffix .json,$(KERNEL_OBJS) $(LIB_OBJS) $(PROGRAMS:=.c.o)) | \
 		sed '$$s/,$$//'; echo ']') > $@
 
 -include $(wildcard build/kernel/*.d build/kernel/files/*.d build/user/*.d build/user/lib/*.d)

@@ -34,7 +34,7 @@ OVERLAPS, TURNS = 12, 600
 # ---- circumstances -------------------------------------------------------------------
 
 @points(2)
-@hint("""What the first call left behind the second one finds: GS, kernel_rsp, flags.""")
+@hint("""What the first call has left the second one finds: GS, kernel_rsp, flags.""")
 def test_a_hundred_thousand_calls_keep_every_register(lab: Lab) -> None:
     caller = caller_for(lab)
     count = 100_000
@@ -260,8 +260,8 @@ def test_an_interrupt_of_a_program_with_df_set_runs_c_with_df_clear(lab: Lab) ->
 
 
 @points(2)
-@hint("""TF makes the CPU trap behind each instruction. Over a call it must not do so in
-ring 0, where #DB would find the user's stack, but just behind the SYSCALL.""")
+@hint("""TF makes the CPU trap after each instruction. Over a call it must not do so in
+ring 0, where #DB would find the user's stack, but just after the SYSCALL.""")
 def test_a_single_step_over_a_call_traps_just_after_it(lab: Lab) -> None:
     caller = caller_for(lab)
     caller.prepare(GETPID, eflags=FLAGS_BASE | TF)

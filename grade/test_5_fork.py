@@ -123,7 +123,7 @@ def test_the_child_goes_on_after_the_parents_syscall(lab: Lab) -> None:
                  "the number that is in RAX. The frame's rcx already is the next RIP")
     else:
         cause = (f"RIP of the child is {found:#x}, {found - wanted:+d} bytes from "
-                 "the instruction behind the SYSCALL: the frame's rcx is not the "
+                 "the instruction after the SYSCALL: the frame's rcx is not the "
                  "parent's")
     wrong(cause, expected=wanted, found=found, where=fork_place(lab), gdb="sysframe")
 
@@ -243,7 +243,7 @@ def test_the_parent_keeps_its_registers(lab: Lab) -> None:
                   expected=fork.before[name], found=found[name],
                   where=fork_place(lab), gdb="sysframe")
     if found["rip"] != fork.before["rip"] + 2:
-        wrong("The parent does not go on behind its SYSCALL",
+        wrong("The parent does not go on after its SYSCALL",
               expected=fork.before["rip"] + 2, found=found["rip"],
               where=fork_place(lab), gdb="sysframe")
 
@@ -426,7 +426,7 @@ def test_a_fork_that_is_single_stepped_traps_in_ring_3_on_both_sides(lab: Lab
         found = status_of(lab, told, name)
         if found != SIGTRAP:
             wrong(f"With RFLAGS.TF set at the fork, {who} was not killed by SIGTRAP "
-                  "behind its SYSCALL: wait4 gives " + status_text(found),
+                  "after its SYSCALL: wait4 gives " + status_text(found),
                   expected="SIGTRAP (5)", found=status_text(found),
                   where=fork_place(lab), gdb="break syscall_exit")
     told.end()

@@ -44,7 +44,7 @@ Record = dict[str, Any]
 
 # What a batch has begun with.
 BEGUN = ".batch.json"
-# What learning systems put behind a student's name.
+# What learning systems put after a student's name.
 OF_A_SYSTEM = re.compile(r"_assignsubmission_(?:file|onlinetext)_?$")
 
 

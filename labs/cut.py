@@ -75,7 +75,7 @@ def regions(name: str, text: str) -> list[Region]:
 
 
 def _region(name: str, lines: list[str], start: int) -> tuple[Region, int]:
-    """The hole whose heading begins at a line, and the line behind its end."""
+    """The hole whose heading begins at a line, and the line after its end."""
     def refuse(at: int, reason: str) -> Malformed:
         return Malformed(name, at + 1, reason)
 

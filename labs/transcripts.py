@@ -4,7 +4,7 @@
     transcripts.py labs/3-entry.md:57         the session that has this line
     transcripts.py --fill labs/3-entry.md     prints what really comes
 
-A block of code that a reader could type says so behind its three backquotes:
+A block of code that a reader could type says so after its three backquotes:
 `console` (the host's shell, typed lines begin with "$ "), `gdb` (typed lines
 begin with "(gdb) ") or `threshold` (the guest's shell, "$ " again). A comment
 above it, which no reader sees, says what it is run on:
@@ -121,7 +121,7 @@ def parse(path: Path) -> Page:
     """Reads a page."""
     page = Page([], [], [])
     lines = path.read_text().splitlines()
-    comment, comment_at = "", 0  # the last comment, if nothing stands behind it
+    comment, comment_at = "", 0  # the last comment, if nothing stands after it
 
     def problem(number: int, reason: str) -> None:
         page.problems.append(f"{shown(path)}:{number}: {reason}")

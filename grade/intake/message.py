@@ -20,7 +20,7 @@ def first_error(text: str) -> SubmissionError:
         return SubmissionError(
             f"{file} line {line} does not compile: {_plain(message)}", file, line)
     # A tool that gives up as a whole, as for a file that it cannot open, names no line;
-    # "compilation terminated" comes behind.
+    # "compilation terminated" comes after it.
     match = re.search(r"^(\S*(?:cc1|gcc|clang|as)): (?:fatal )?error: (.*)$", text,
                       re.MULTILINE)
     if match:

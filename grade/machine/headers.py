@@ -61,7 +61,7 @@ def _evaluate(name: str, texts: Mapping[str, str], found: dict[str, int],
     """The number of a name, which may need others'; ValueError is kept inside:
     a name without a number is not in `found`, and 0 is given."""
     if name not in found and name in texts and name not in asking:
-        # C writes /, and U, L behind a number, where Python has // and nothing.
+        # C writes /, and U, L after a number, where Python has // and nothing.
         text = re.sub(r"\b(0[xX][0-9a-fA-F]+|\d+)[uUlL]+\b", r"\1", texts[name])
         try:
             tree = ast.parse(text.replace("/", "//"), mode="eval").body

@@ -7,7 +7,7 @@ import dataclasses
 from .gdb_remote import Gdb
 from .kernel import Kernel
 
-# Slots are taken from below: behind so many empty ones in a row, all are empty.
+# Slots are taken from below: after so many empty ones in a row, all are empty.
 EMPTY_ROW = 4
 
 

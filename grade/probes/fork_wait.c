@@ -118,7 +118,7 @@ static void ring0(void)
 }
 
 /* A child that forks while RFLAGS.TF is set: it is killed by SIGTRAP just
- * behind the SYSCALL, as its own child is. */
+ * after the SYSCALL, as its own child is. */
 static int fork_single_stepped(long unused)
 {
 	long result;

@@ -1,6 +1,6 @@
 /*
  * The program behind lab 2's tests: it waits in ring 3 until the host sends it
- * to one of the labels. What the kernel does behind LSTAR is not run.
+ * to one of the labels. What the kernel does after LSTAR is not run.
  */
 #include <user.h>
 

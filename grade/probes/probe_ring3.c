@@ -5,7 +5,7 @@
  *
  * usage: probe_ring3 [in | out | hlt | cli | lgdt]
  *
- * With a word it executes that instruction, which ring 3 may not; behind each
+ * With a word it executes that instruction, which ring 3 may not; after each
  * stands a UD2, so that one which is let pass shows. Without, it spins until
  * the host sets RAX, and then executes a UD2.
  */

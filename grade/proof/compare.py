@@ -85,9 +85,9 @@ class Comparison:
             return
         text = f"{self.code.at(end.rip)} is reached with the kernel's GS: "
         swaps = self.witness.swaps(end)
-        behind = self.code.decode(end.rip + end.instruction.size)
-        if behind.mnemonic == "swapgs":
-            text += f"{self.code.at(behind.address)} stands after it and never runs"
+        following = self.code.decode(end.rip + end.instruction.size)
+        if following.mnemonic == "swapgs":
+            text += f"{self.code.at(following.address)} stands after it and never runs"
         elif swaps:
             text += (f"{self.code.at(swaps[-1].rip)} undoes "
                      f"{self.code.at(swaps[0].rip)}")

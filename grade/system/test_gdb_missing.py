@@ -114,7 +114,7 @@ def test_sysframe_works_before_the_struct_is_there(
 def test_sysframe_and_step_entry_follow_a_stub_that_is_half_written(
     tmp_path: Path, make_environment: dict[str, str]
 ) -> None:
-    """As lab 3's second step leaves it: sixteen pushes, and nothing behind them."""
+    """As lab 3's second step leaves it: sixteen pushes, and nothing after them."""
     tree = copy_tree(tmp_path / "tree")
     empty_labs(tree, 5)
     stub = tree / "kernel/syscall_entry.c"

@@ -103,7 +103,7 @@ def digest_of_tree() -> str:
 
 
 def put(submission: Path, name: str, old: str, new: str) -> None:
-    """Puts `new` behind `old` in a file of the submission."""
+    """Puts `new` after `old` in a file of the submission."""
     path = submission / name
     text = path.read_text()
     assert old in text, f"{old!r} is no longer in {name}"
@@ -299,7 +299,7 @@ def exits(value: int) -> str:
 TRANSCRIPT = says("".join(
     f"ok {n} passed\\nPASS\\nregs: all registers survive\\n" for n in range(20)))
 
-# name: (lab, file, behind what, the line, the sentence)
+# name: (lab, file, after what, the line, the sentence)
 RUN: dict[str, tuple[int, str, str, str, str]] = {
     "a perfect transcript": (1, GDT, IN_GDT_INIT, TRANSCRIPT + exits(0), "."),
     "a perfect transcript for fork": (5, FORK, IN_FORK, TRANSCRIPT + exits(0), "."),
@@ -347,8 +347,8 @@ HONEST = {
 def test_a_kernel_earns_nothing_by(
     what: str, submission: Path, grade: Grader
 ) -> None:
-    lab, name, behind, code, sentence = RUN[what]
-    put(submission, name, behind, code)
+    lab, name, after, code, sentence = RUN[what]
+    put(submission, name, after, code)
     graded = grade("--lab", str(lab))
     passed = {test["name"] for test in graded.grade["tests"] if test["earned"]}
     assert graded.status == 1

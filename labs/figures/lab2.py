@@ -49,10 +49,10 @@ def trip() -> Figure:
 def star() -> Figure:
     """STAR's fields and the table they point into."""
     f = Figure("msr-star", 760, 360, "STAR's fields", """
-        STAR bits 63 to 48 are the base for SYSRET: SS is 8 and CS is 16 bytes behind
+        STAR bits 63 to 48 are the base for SYSRET: SS is 8 and CS is 16 bytes past
         it. Bits 47 to 32 are the kernel's code selector for SYSCALL: CS is that
-        selector, SS is 8 behind it. Bits 31 to 0 are for 32-bit code. So the table
-        has kernel data right behind kernel code, and user data before user code.""")
+        selector, SS is 8 past it. Bits 31 to 0 are for 32-bit code. So the table
+        has kernel data right after kernel code, and user data before user code.""")
     f.bits(40, 50, 680, [(63, 48, "SYSRET base", "user"),
                          (47, 32, "SYSCALL base", "kernel"),
                          (31, 0, "0 (32-bit SYSCALL)", "grey")], scale=[3, 3, 4],
@@ -140,7 +140,7 @@ def gs() -> Figure:
                             ("current, …", "the rest", "kernel")], left=["+0", "+8", "+16"])
     f.lines(20, 262, [
         "No other register is free when the stub begins: GS is how a kernel finds its "
-        "memory without one.", "main() executes the first SWAPGS itself, right behind "
+        "memory without one.", "main() executes the first SWAPGS itself, right after "
         "init_syscall."], size=12, quiet=True)
     return f
 

@@ -13,7 +13,7 @@ def trip() -> Figure:
         and stack and pushes sixteen words. From there an arrow leads to
         syscall_handler, a C function on the process's kernel stack, which may
         overwrite registers, sleep and be interrupted. It returns to the stub, which
-        pops the words and executes SYSRET, back to the instruction behind the
+        pops the words and executes SYSRET, back to the instruction after the
         SYSCALL, with the result in RAX.""")
     f.text(20, 30, "ring 3", bold=True)
     f.text(740, 30, "the program's stack, the program's GS", anchor="end", size=12,
@@ -92,7 +92,7 @@ def windows() -> Figure:
         there to the first pop RSP is in the kernel stack and GS is the kernel's: an
         interrupt would be harmless. From the pops to SYSRET RSP and then GS become
         the user's while the CPU is in ring 0: IF must be 0 again, which the stub
-        sees to. Behind SYSRET ring 3 may be interrupted.""")
+        sees to. After SYSRET ring 3 may be interrupted.""")
     columns = [(20, 130, "ring 3", "user"), (150, 130, "to the stack", "bad"),
                (280, 200, "frame, call of C, result", "kernel"),
                (480, 150, "pops, GS", "bad"), (630, 110, "ring 3", "user")]
