@@ -54,8 +54,10 @@ def gdb(commands: Sequence[str], *, socket: Optional[Path], tree: Path = TREE,
         recorded: bool = False) -> Session:
     """Runs GDB in a tree; `early` commands come before .gdbinit, which does
     not connect if it is told not to. `recorded` as in `make rewind`."""
+    # GDB by itself waits two seconds for an answer; a busy host may need more.
     line = ["gdb", "-q", "-nx", "-batch", "-iex", "set width 0",
-            "-iex", "set history save off"]
+            "-iex", "set history save off",
+            "-iex", f"set remotetimeout {int(deadlines.answer())}"]
     for command in early if connects else ["set $ide = 1", *early]:
         line += ["-iex", command]
     line += ["-x", ".gdbinit"]
