@@ -117,8 +117,8 @@ def test_sixteen_words_of_the_user_are_on_the_kernel_stack(lab: Lab) -> None:
     if missing:
         role = {"rcx": "RCX (RIP)", "r11": "R11 (RFLAGS)"}
         text = ", ".join(role.get(name, name.upper()) for name in missing)
-        blame(lab, f"the user's {text} stands nowhere on the kernel stack when "
-              "syscall_handler begins",
+        blame(lab, f"the user's {text} {'is' if len(missing) == 1 else 'are'} nowhere "
+              "on the kernel stack when syscall_handler begins",
               proved(lab, Rule.FRAME) or proved(lab, Rule.USER_STACK, about=missing),
               expected="sixteen words", found=f"{16 - len(missing)}",
               gdb="x/18gx $rsp")
@@ -137,9 +137,8 @@ def test_the_words_of_the_frame_stand_in_their_order(lab: Lab) -> None:
             for name in stub):
         return
     name, offset = next(item for item in contract.items() if stub[item[0]] != item[1])
-    here = next((other for other in stub if stub[other] == offset), "nothing")
-    blame(lab, f"the frame's word at {offset} (FRAME_{name.upper()}) should be "
-          f"{name.upper()} and is {here.upper()}", proved(lab, Rule.FRAME),
+    blame(lab, "the words of the frame do not stand where FRAME_R9 to FRAME_RSP say",
+          proved(lab, Rule.FRAME),
           expected=f"{name.upper()} at {offset}", found=f"{name.upper()} at "
           f"{stub[name]}", gdb="sysframe")
 

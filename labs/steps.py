@@ -41,14 +41,16 @@ class StepsError(Exception):
 class Step:
     """One step of a lab's task.
 
-    files  the lab's files when it is done.
-    seen   how it is seen to be right, where no test turns green.
+    files     the lab's files when it is done.
+    left_out  the lines of the solved files that are not typed then, from 0.
+    seen      how it is seen to be right, where no test turns green.
     """
 
     lab: int
     number: int
     title: str
     files: dict[str, bytes]
+    left_out: dict[str, set[int]]
     seen: str
 
 
@@ -70,9 +72,11 @@ def steps_of(lab: int) -> list[Step]:
                 raise StepsError(f"lab {lab}, step {number}: no line left that begins "
                                  f"with {beginning!r}")
             typed.update(found if beginning.endswith("*") else found[:1])
+        left_out = {name: {at for other, at in lines if other == name} - {
+            at for other, at in typed if other == name} for name in solved}
         steps.append(Step(lab, number, step["title"], {
-            name: _with(name, text, {at for other, at in typed if other == name})
-            for name, text in solved.items()}, step.get("seen", "")))
+            name: _without(text, left_out[name]) for name, text in solved.items()},
+            left_out, step.get("seen", "")))
     for name, at in lines:
         if (name, at) not in typed:
             raise StepsError(f"{name}:{at + 1} is in no step of lab {lab}")
@@ -91,10 +95,9 @@ def _code(name: str, text: str) -> Iterator[int]:
             inside = (begins or inside) and "*/" not in lines[at]
 
 
-def _with(name: str, text: str, typed: set[int]) -> bytes:
-    """A file with some of its holes' lines."""
+def _without(text: str, left_out: set[int]) -> bytes:
+    """A file without some of its lines."""
     lines = text.split("\n")
-    left_out = set(_code(name, text)) - typed
     return "\n".join(line for at, line in enumerate(lines)
                      if at not in left_out).encode()
 

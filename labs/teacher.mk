@@ -3,7 +3,7 @@
 TESTS ?= grade/system# what make check runs, and make stress
 CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
 
-.PHONY: stress known-wrong labs release batch matrix staircase steps figures book
+.PHONY: stress known-wrong known-wrong-steps labs release batch matrix staircase steps figures book
 
 check stress: build/tools-browser build/tools-book
 
@@ -12,6 +12,9 @@ stress: all build/tools-check ## the long tests: millions of random calls
 
 known-wrong: all build/tools-check ## grade every known-wrong solution (ID=G some, EVERY=1)
 	@$(PYTHON) grade/known_wrong/run.py --jobs $(JOBS) $(if $(EVERY),--every) $(ID)
+
+known-wrong-steps: all build/tools-check ## make the mistakes of labs 3 and 4 in unfinished solutions
+	@$(PYTHON) grade/known_wrong/steps.py --jobs $(JOBS) $(ID)
 
 labs: ## make the labs' branches from the commit that is checked out
 	@$(PYTHON) labs/branches.py
