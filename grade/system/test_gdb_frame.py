@@ -60,12 +60,15 @@ def test_sysframe_says_why_there_is_none() -> None:
 def test_sysframe_of_a_process_that_sleeps() -> None:
     session = debug("/bin/sleep 9,/bin/hello", [
         "next-syscall nanosleep", "next-syscall getpid", "sysframe 1", "sysframe 7",
-        "kstack 1"], icount="shift=0,sleep=off")
+        "kstack 1", "info symbol $rcx"], icount="shift=0,sleep=off")
     assert "sleep[1]: the frame at" in session[2]
     assert "number: nanosleep" in session[2] and len(frame_of(session[2])) == 16
+    assert re.search(r"RIP: sleep_ms\+\w+, user/lib/\S+:\d+$", session[2], re.M)
     assert session[3] == "There is no process 7; `ps` lists them.\n"
     assert "return to sys_nanosleep" in session[4]
     assert "for switch_to: r15" in session[4]
+    assert re.search(r"RIP: sleep_ms\+", session[4]), session
+    assert "build/user/hello" in session[5]  # the program that runs, again
 
 
 def test_kstack_names_every_word_of_a_call() -> None:

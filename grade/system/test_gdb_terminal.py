@@ -100,6 +100,16 @@ class TestMakeGdb:
         terminal.wait_for(r"^ready>$", "test.0")
         assert len(terminal("list-panes", "-t", "test").splitlines()) == 1
 
+    def test_quit_in_a_tmux_that_is_already_there(self, terminal: Tmux) -> None:
+        terminal.type("make gdb PROG=hello")
+        terminal.wait_for(r"^\(gdb\)$", "test.1")
+        terminal.type("next-syscall", "test.1")
+        terminal.wait_for(r"hello\[1\] calls getpid", "test.1")
+        terminal.type("quit", "test.1")
+        screen = terminal.wait_for(r"^ready>$", "test.0")
+        for word in ("Enter closes", "Error", "panic", "greetings"):
+            assert word not in screen, screen
+
     def test_in_two_terminals(self, terminal: Tmux) -> None:
         terminal.type("make qemu GDB=1 PROG=hello")
         terminal("split-window", "-t", "test", "-c", "#{pane_current_path}", "sh")

@@ -13,6 +13,11 @@ from .machine import register
 from .running import Here, resume
 from .symbols import address_of
 
+# Where QEMU is to end with GDB, it ends first: let go, it would run on. The file
+# says whose will that was.
+if "GDB_ENDS_QEMU" in os.environ and hasattr(gdb.events, "gdb_exiting"):  # GDB 12
+    gdb.events.gdb_exiting.connect(lambda event: end_machine())
+
 SOCKET = os.environ.get("GDB_SOCKET", "build/gdb.sock")
 
 
@@ -39,3 +44,12 @@ def connect(argument: str) -> None:
             resume()
     gdb.execute("frame")
     say("`help threshold` lists the commands that know this kernel.")
+
+
+def end_machine() -> None:
+    """Ends QEMU, if there is one."""
+    Path(os.environ["GDB_ENDS_QEMU"]).touch()
+    try:
+        gdb.execute("kill", to_string=True)
+    except gdb.error:
+        pass

@@ -10,6 +10,7 @@ from .command import command, say
 from .cpu import flags_text
 from .machine import cpl, register, word
 from .proc import Process, stack_bytes
+from .programs import Symbols
 from .stub import Slot, Stub, frame_names
 from .symbols import code_text, line_at, structure
 from .syscall import ARGUMENTS, call_name, result_text
@@ -82,6 +83,11 @@ def sysframe(argument: str) -> None:
     it means; inside the stub, as far as it has come. PID is another process
     that is inside a call."""
     call = find_call(*Process.by_pid(argument))
+    with Symbols.of(call.process):
+        show(call)
+
+
+def show(call: Call) -> None:
     names = frame_names()
     base = call.process.top - 8 * len(names)
     say(f"{call.process}: the frame at {base:#x}, by "

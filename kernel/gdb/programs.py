@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
-from typing import Optional
+from typing import Iterator, Optional
 
 import gdb
 
@@ -25,18 +26,39 @@ class Symbols:
             process = Process.current()
         except (gdb.error, gdb.GdbError):
             return
-        path = TREE / "build/user" / process.name
+        path = program_file(process.name)
         if process.pid and path != cls.loaded and path.is_file():
             cls.load(path)
             if cpl() == 3:
                 say(f"This is {process}: {code_text(register('rip'))}")
 
     @classmethod
-    def load(cls, path: Path) -> None:
+    def load(cls, path: Optional[Path]) -> None:
+        """In place of those that are loaded."""
         if cls.loaded:
             gdb.execute(f"remove-symbol-file {cls.loaded}", to_string=True)
-        gdb.execute(f"add-symbol-file {path}", to_string=True)
+        if path:
+            gdb.execute(f"add-symbol-file {path}", to_string=True)
         cls.loaded = path
+
+    @classmethod
+    @contextlib.contextmanager
+    def of(cls, process: Process) -> Iterator[None]:
+        """For a while, those of another process's program."""
+        before, path = cls.loaded, program_file(process.name)
+        if path == before or not path.is_file():
+            yield
+            return
+        cls.load(path)
+        try:
+            yield
+        finally:
+            cls.load(before)
+
+
+def program_file(name: str) -> Path:
+    """Where the symbols of a program are."""
+    return TREE / "build/user" / name
 
 
 gdb.events.stop.connect(lambda event: Symbols.follow())
@@ -71,7 +93,7 @@ def break_user(argument: str) -> None:
     LOCATION is as for break: a function, or FILE:LINE; main if there is none.
     Other programs have other code at that address; there it does not stop."""
     program, _, location = argument.partition(" ")
-    path = TREE / "build/user" / program
+    path = program_file(program)
     if not program or not path.is_file():
         raise gdb.GdbError("break-user: which program? As in: break-user hello")
     Symbols.load(path)

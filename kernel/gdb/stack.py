@@ -9,6 +9,7 @@ from .frame import find_call
 from .headers import number
 from .machine import hidden, read, register, word
 from .proc import Process, stack_bytes
+from .programs import Symbols
 from .symbols import address_of, code_text, offsets, structure, symbol_at
 
 
@@ -79,6 +80,11 @@ def kstack(argument: str) -> None:
     process, is_current = Process.by_pid(argument)
     rsp = register("rsp") if is_current else int(process.value["rsp"])
     name, top = find_stack(process, rsp)
+    with Symbols.of(process):
+        show(process, is_current, rsp, name, top)
+
+
+def show(process: Process, is_current: bool, rsp: int, name: str, top: int) -> None:
     say(f"{name}: top {top:#x}, {(top - rsp) // 8} words")
     names = name_words(process, is_current, rsp, top)
     run: list[str] = []  # words without a name; a long run is left out

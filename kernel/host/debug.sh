@@ -10,6 +10,7 @@
 # What QEMU runs comes from the environment, as for kernel/host/qemu.sh.
 socket=build/gdb.sock
 pid_file=build/qemu.pid
+left=build/gdb-left # GDB was left, which ends QEMU
 
 # Ctrl-C is for GDB, which shares the terminal with this script.
 trap : INT
@@ -27,7 +28,7 @@ attach() {
 }
 
 console() {
-    rm -f "$socket" "$pid_file"
+    rm -f "$socket" "$pid_file" "$left"
     GDB=1 QEMUFLAGS="-pidfile $pid_file ${QEMUFLAGS:-}"
     export GDB QEMUFLAGS
     echo "debug: starting QEMU"
@@ -58,11 +59,11 @@ split_this() {
     pane=$(tmux split-window -P -F '#{pane_id}' -c "$PWD" "$split" -l 65% \
         'sh kernel/host/debug.sh gdb')
     console
-    if tmux list-panes -a -F '#{pane_id}' | grep -qx "$pane"; then
+    [ -f "$left" ] || {
         echo "debug: QEMU has ended; Enter closes GDB."
         read -r _
-        tmux kill-pane -t "$pane"
-    fi
+        tmux kill-pane -t "$pane" 2> /dev/null || : # closed by then
+    }
 }
 
 # A tmux of its own, gone with either pane or with the terminal.
@@ -89,7 +90,8 @@ console)
         tmux kill-session
     fi ;;
 gdb)
-    attach
+    GDB_ENDS_QEMU=$left attach
+    : > "$left"
     stop
     [ "${2:-}" != session ] || tmux kill-session ;;
 attach) attach ;;
