@@ -89,14 +89,9 @@ def base_archive() -> Path:
 
 def archive_with(files: Mapping[str, bytes], directory: Path) -> Path:
     """An archive of all probes and more files, in a file of its own."""
-    contents = archive.unpack(base_archive().read_bytes())
-    for name, data in files.items():
-        for parent in list(Path(name).parents)[-2::-1]:
-            contents.setdefault(f"{parent}/", b"")
-        contents[name] = data
     handle, path = tempfile.mkstemp(suffix=".cpio", dir=directory)
     with os.fdopen(handle, "wb") as file:
-        file.write(archive.pack(contents))
+        file.write(archive.with_files(base_archive().read_bytes(), files))
     return Path(path)
 
 

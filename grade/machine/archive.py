@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from pathlib import PurePosixPath
 from typing import Mapping
 
 MAGIC = b"070701"
@@ -36,6 +37,17 @@ def unpack(archive: bytes) -> dict[str, bytes]:
         slash = "/" if stat.S_ISDIR(mode) else ""
         files[name + slash] = archive[data:data + size]
         at = data + _padded(size)
+
+
+def with_files(archive: bytes, files: Mapping[str, bytes]) -> bytes:
+    """An archive with more files in it ("bin/name"), and the directories that they
+    lie in."""
+    contents = unpack(archive)
+    for name, data in files.items():
+        for parent in list(PurePosixPath(name).parents)[-2::-1]:
+            contents.setdefault(f"{parent}/", b"")
+        contents[name] = data
+    return pack(contents)
 
 
 def _entry(number: int, name: str, data: bytes) -> bytes:

@@ -28,12 +28,7 @@ def compile_static(source: Path, directory: Path) -> Path:
 def archive_with(files: Mapping[str, bytes], path: Path) -> Path:
     """Writes the archive of make, with more files in it ("bin/name"), to
     `path`."""
-    contents = archive.unpack(INITRD.read_bytes())
-    for name, data in files.items():
-        for parent in list(Path(name).parents)[-2::-1]:
-            contents.setdefault(f"{parent}/", b"")
-        contents[name] = data
-    path.write_bytes(archive.pack(contents))
+    path.write_bytes(archive.with_files(INITRD.read_bytes(), files))
     return path
 
 
