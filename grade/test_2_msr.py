@@ -28,8 +28,14 @@ boot = Shared(msr_boot.watch, "init_syscall to be reached and to return")
 def settled(lab: Lab) -> MsrBoot:
     """The watched boot, if init_syscall returned."""
     seen = boot(lab)
-    lab.needs("init_syscall to return (lab 2)", met=seen.init.is_there)
+    must_return(lab, seen)
     return seen
+
+
+def must_return(lab: Lab, seen: MsrBoot) -> None:
+    """init_syscall has to return; where it did not, others may say how it ended."""
+    ended = f". {seen.init.verdict.cause}" if seen.init.verdict else ""
+    lab.needs(f"init_syscall to return (lab 2){ended}", met=seen.init.is_there)
 
 
 def swapped(value: int) -> int:
@@ -60,14 +66,14 @@ def tried(lab: Lab, flag: str) -> SyscallTried:
     the write of EFER means that a bit it held is gone.""")
 def test_init_syscall_writes_its_registers_and_returns(lab: Lab) -> None:
     seen = boot(lab)
+    if seen.init.verdict is not None:
+        raise seen.init.verdict
     if not seen.writes:
         wrong("init_syscall returns without a WRMSR: SYSCALL stays off",
               expected="EFER, STAR, LSTAR, SFMASK and KERNEL_GS_BASE", found="none",
               where=lab.place("init_syscall"), gdb="msr")
     if seen.init.is_there:
         return
-    if seen.init.verdict is not None:
-        raise seen.init.verdict
     last = seen.writes[-1]
     name = msr_name(last.msr) or f"{last.msr:#x}"
     what = segments.exception_text(seen.init.vector, seen.init.error)
@@ -102,6 +108,8 @@ def test_efer_turns_syscall_on(lab: Lab) -> None:
         return
     if efer & EFER_LME == 0 and seen.last_write(EFER):
         lab.needs("EFER to keep its other bits (lab 2)")
+    if not seen.last_write(EFER):
+        must_return(lab, seen)
     cause = "EFER.SCE (bit 0) is 0: a user's SYSCALL raises #UD"
     if swapped(efer) & EFER_SCE:
         cause += "; WRMSR takes bits 31:0 from EAX and bits 63:32 from EDX"
@@ -116,7 +124,9 @@ def test_efer_turns_syscall_on(lab: Lab) -> None:
 def test_efer_keeps_long_mode_and_no_execute_pages(lab: Lab) -> None:
     seen = boot(lab)
     efer = seen.msr.get(EFER, 0)
-    lab.needs("EFER to be written (lab 2)", met=seen.last_write(EFER) is not None)
+    if seen.last_write(EFER) is None:
+        must_return(lab, seen)
+        lab.needs("EFER to be written (lab 2)")
     lost = lost_bits(seen)
     if not lost:
         return

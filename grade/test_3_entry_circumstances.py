@@ -14,7 +14,7 @@ from judge.call_checks import (
     EFAULT, ENOSYS, GETPID, KEPT_BY_C, NANOSLEEP, NOTHING, NOT_CANONICAL,
     NOT_KEPT_BY_C, UNMAPPED, WRITE, YIELD, caller_for, check_flags, check_kept,
     check_whole, returned_whole, stressed)
-from judge.caller import Call
+from judge.caller import Call, Caller
 from judge.lab import Lab
 from judge.stub import blame, blame_place, caller_of, culprit, proved
 from judge.verdict import hint, points
@@ -323,17 +323,17 @@ def test_an_nmi_at_the_edges_of_the_stub_does_no_harm(lab: Lab) -> None:
 @hint("""A window of one instruction is hit one day. Wherever an interrupt can come in
 ring 0, RSP must be in the kernel stack and GS the kernel's.""")
 def test_interrupts_anywhere_find_the_kernels_stack_and_gs(lab: Lab) -> None:
-    caller = caller_for(lab, icount=stress.ICOUNT, append=stress.FAST_TIMER)
-    stressed(lab, caller, "probe_vary", NOTHING, 200)
+    stressed(lab, "probe_vary", NOTHING, 60_000, ring=3)
 
 
 @points(1)
 @hint("""The idle process waits in ring 0 with interrupts on. Such an interrupt has to
 leave GS as it is; only one from ring 3 swaps.""")
 def test_interrupts_of_a_sleeping_system_find_the_kernels_gs(lab: Lab) -> None:
-    caller = caller_for(lab, icount=stress.ICOUNT, append=stress.FAST_TIMER)
-    time = caller.buffer
-    caller.gdb.write(time, struct.pack("<QQ", 0, 400_000))
-    if not stressed(lab, caller, "probe_many", NANOSLEEP, 60, (time, 0)):
+    def sleep(caller: Caller) -> Tuple[int, ...]:
+        caller.gdb.write(caller.buffer, struct.pack("<QQ", 0, 400_000))
+        return caller.buffer, 0
+
+    if not stressed(lab, "probe_many", NANOSLEEP, 60, 0, sleep):
         blame(lab, "no interrupt came while the process slept", culprit(lab),
               expected="interrupts in ring 0", found="none")

@@ -18,10 +18,14 @@ from judge.fork_causes import (
     nth_fork, parent_of, status_of, status_text, tell_or_refuse)
 from judge.fork_story import Story, forks_of
 from judge.lab import Lab
+from judge.probe_run import ProbeRun
 from judge.verdict import Verdict, foundation, hint, points, wrong
 from machine.kernel import in_kernel_half
 from machine.page_tables import ADDRESS
 from machine.x86 import FLAGS, IF, RING3_CS, RING3_SS, flags_in
+
+# Forks under the fast timer.
+ROUNDS = 100
 
 # ---- what both sides find in their registers --------------------------------
 
@@ -235,7 +239,7 @@ def test_the_child_has_its_parents_flags(lab: Lab) -> None:
 def test_the_parent_keeps_its_registers(lab: Lab) -> None:
     fork, found = parent_of(lab)
     if not fork.made:
-        lab.needs("a fork that makes a process")
+        lab.needs(f"a fork that makes a process. Here: {forks_of(lab).why_it_ended()}")
     for name in (*KEPT, "rsp", "eflags"):
         if found[name] != fork.before[name]:
             wrong(f"{name.upper()} of the parent is not what it was before fork: "
@@ -289,7 +293,7 @@ def test_every_fork_copies_the_frame_of_its_own_call(lab: Lab, number: int) -> N
 def test_the_child_has_a_kernel_stack_of_its_own(lab: Lab) -> None:
     fork = nth_fork(lab)
     if not fork.made:
-        lab.needs("a fork that makes a process")
+        lab.needs(f"a fork that makes a process. Here: {forks_of(lab).why_it_ended()}")
     child, place = fork.made[0], fork_place(lab)
     for other in fork.others:
         if other.kstack_top == child.kstack_top:
@@ -321,7 +325,7 @@ def test_the_child_has_a_kernel_stack_of_its_own(lab: Lab) -> None:
 def test_the_child_has_page_tables_of_its_own(lab: Lab) -> None:
     fork = nth_fork(lab)
     if not fork.made or not fork.pml4s:
-        lab.needs("a fork that makes a process")
+        lab.needs(f"a fork that makes a process. Here: {forks_of(lab).why_it_ended()}")
     child, place = fork.made[0], lab.place("vm_clone")
     parents, childs = fork.pml4s
     if child.pml4 == fork.caller.pml4:
@@ -377,7 +381,7 @@ def test_no_flag_of_the_users_is_set_while_the_child_is_in_ring_0(lab: Lab) -> N
     for number in range(4):
         fork = nth_fork(lab, number)
         if fork.child is None:
-            lab.needs("a child that runs")
+            lab.needs(f"a child that runs. Here: {forks_of(lab).why_it_ended()}")
         assert fork.child is not None
         if fork.child.dirty:
             rip, flags = fork.child.dirty
@@ -405,14 +409,24 @@ def test_interrupts_anywhere_find_the_stack_and_gs_of_the_process_that_forks(
                   f"user's: an interrupt there would run in ring 0 on the user's {what}",
                   expected="IF 0", found="IF 1", where=lab.kernel.line_at(rip),
                   gdb="break switch_to")
-    program = stress.Program(lab, "/bin/fork_limits many 1000000")
-    for seen in stress.interrupts(program, 60):
-        fault = stress.fault_of(program, seen)
-        if fault:
-            wrong(f"While a program forks again and again, {fault}",
-                  expected="ring 0 on the process's kernel stack and the kernel's GS",
-                  found=f"RSP {seen.rsp:#x}, GS base {seen.gs_base:#x}",
-                  where=lab.kernel.line_at(seen.rip) or fork_place(lab), gdb="percpu")
+    run = ProbeRun(lab, f"/bin/fork_limits many {ROUNDS}", patience=6,
+                   icount=stress.ICOUNT, append=stress.FAST_TIMER,
+                   flags=(log := stress.log_of(lab)).flags)
+    ending = None
+    try:
+        faults = list(stress.entry_faults(lab.kernel, run.gdb, ring=3))
+        run.next()  # the first fact is told after all rounds
+    except Verdict as found:
+        ending = found
+    seen = stress.first_fault(lab.kernel, log.text())
+    if seen or faults:
+        fault, at = seen or (faults[0], None)
+        wrong(f"While a program forks again and again, {fault}",
+              expected="ring 0 on the process's kernel stack and the kernel's GS",
+              found=at and f"RSP {at.rsp:#x}, GS base {at.gs_base:#x}",
+              where=at and lab.kernel.line_at(at.rip) or fork_place(lab), gdb="percpu")
+    if ending:
+        raise ending
 
 
 @points(2)

@@ -4,8 +4,9 @@ come back."""
 from __future__ import annotations
 
 import struct
-from typing import Dict, List, Tuple
+from typing import Callable, Dict, List, Tuple
 
+from machine import deadlines
 from machine.kernel import in_kernel_half
 from machine.x86 import FLAGS, FLAGS_BASE, GENERAL, RING3_CS, RING3_SS
 from proof.rules import Rule
@@ -13,6 +14,7 @@ from . import stress
 from .caller import Call, Caller
 from .lab import Lab
 from .stub import blame, blame_place, caller_of, culprit, proved, walk
+from .verdict import Verdict
 from .walk import Walk
 
 READ, WRITE, OPEN, YIELD, NANOSLEEP, GETPID = 0, 1, 2, 24, 35, 39
@@ -36,7 +38,7 @@ def reached(lab: Lab) -> Walk:
     seen = walk(lab)
     if seen.handler is None:
         lab.needs("lab 3: a call reaches syscall_handler "
-                  "(test_a_call_reaches_syscall_handler)")
+                  f"(test_a_call_reaches_syscall_handler). Here: {seen.found}")
     return seen
 
 
@@ -45,7 +47,7 @@ def returned(lab: Lab) -> Walk:
     seen = reached(lab)
     if not seen.came_back:
         lab.needs("lab 3: a call comes back after the SYSCALL "
-                  "(test_a_call_comes_back_after_its_syscall)")
+                  f"(test_a_call_comes_back_after_its_syscall). Here: {seen.found}")
     return seen
 
 
@@ -173,24 +175,36 @@ def to_handler(caller: Caller, number: int = NOTHING, *arguments: int,
     return before, caller.gdb.registers()
 
 
-def stressed(lab: Lab, caller: Caller, loop: str, number: int, count: int,
-             arguments: Tuple[int, ...] = ()) -> List[stress.Interrupt]:
-    """Lets a program make calls for ever under the fast timer, and looks at each
-    of the next `count` interrupts. Gives those that came in ring 0."""
-    caller.prepare(number, *arguments, eflags=FLAGS_BASE)
-    caller.store("probe_count", 1 << 40)
+def stressed(lab: Lab, loop: str, number: int, count: int, ring: int,
+             prepare: Callable[[Caller], Tuple[int, ...]] = lambda caller: (),
+             ) -> List[stress.Interrupted]:
+    """Lets a program make `count` calls under the fast timer, and looks at each
+    interrupt; at some of those in `ring` also at what trap_handler finds. `prepare`
+    gives the call's arguments. Gives the interrupts that came in ring 0."""
+    log = stress.log_of(lab)
+    caller = caller_for(lab, icount=stress.ICOUNT, append=stress.FAST_TIMER,
+                        flags=log.flags)
+    caller.prepare(number, *prepare(caller), eflags=FLAGS_BASE)
+    caller.store("probe_count", count)
     caller.store("probe_number", number)
     caller.load({"rip": caller.probe.address(loop)})
-    ring_0 = []
-    for seen in stress.interrupts(caller, count):
-        fault = stress.fault_of(caller, seen)
-        if fault:
-            told = dict(expected="ring 0 on the kernel's stack and the kernel's GS",
-                        found=f"RSP {seen.rsp:#x}, GS base {seen.gs_base:#x}")
-            finding = None if seen.from_ring_3 else culprit(lab)
-            if finding:
-                blame(lab, fault, finding, **told)
-            blame_place(lab, fault, seen.rip, **told)
-        if not seen.from_ring_3:
-            ring_0.append(seen)
-    return ring_0
+    stack, ending = caller.kernel_rsp, None
+    for fault in stress.entry_faults(lab.kernel, caller.gdb, ring):
+        blame(lab, fault, None)
+    log.clear()
+    try:
+        caller.run_to(caller.probe.address("probe_done"), deadline=deadlines.test())
+    except Verdict as found:
+        ending = found
+    seen = stress.first_fault(lab.kernel, log.text(), stack)
+    if seen:
+        fault, at = seen
+        told = dict(expected="ring 0 on the kernel's stack and the kernel's GS",
+                    found=f"RSP {at.rsp:#x}, GS base {at.gs_base:#x}")
+        finding = culprit(lab)
+        if finding:
+            blame(lab, fault, finding, **told)
+        blame_place(lab, fault, at.rip, **told)
+    if ending:
+        raise ending
+    return [found for found in stress.interrupted(log.text()) if found.cpl == 0]

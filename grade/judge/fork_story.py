@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Optional
 
 from machine import page_tables
-from machine.gdb_remote import MachineGone
 from machine.page_tables import ADDRESS, WRITABLE
 from machine.processes import Process
 from machine.x86 import PAGE
@@ -17,7 +16,12 @@ from . import child_way
 from .child_way import ChildWay
 from .lab import Lab
 from .probe_run import ProbeRun
+from .raised import OF_THE_KERNEL, explained
 from .verdict import Verdict
+
+
+# The functions of the kernel that call yield because the timer has struck.
+TIMERS = ("interrupt", "trap_handler")
 
 
 @dataclasses.dataclass
@@ -104,8 +108,6 @@ class _Recorder:
         self.run.places.update(dict.fromkeys(
             (self.next, self.fork, self.switch, self.entry, self.inside)))
         self.run.places[lab.kernel.address("yield")] = self._keeps_its_turn
-        self.by_choice = [lab.kernel.range(name)
-                          for name in ("sys_sched_yield", "proc_idle")]
 
     def record(self) -> Story:
         try:
@@ -113,8 +115,8 @@ class _Recorder:
                 pass
         except Verdict as found:
             self.story.verdict = found
-        except (MachineGone, OSError):
-            self.story.verdict = self.lab.verdict_of(self.run.machine)
+        except OF_THE_KERNEL as error:
+            self.story.verdict = explained(self.lab, error)
         self.story.last_cr2 = self.run.last_cr2
         return self.story
 
@@ -150,7 +152,7 @@ class _Recorder:
         would never get to a call before the child runs.)"""
         rsp = self.gdb.register("rsp")
         back = self.gdb.read_u64(rsp)
-        if not any(back in function for function in self.by_choice):
+        if self.lab.kernel.name_at(back).partition("+")[0] in TIMERS:
             self.gdb.set_register("rsp", rsp + 8)
             self.gdb.set_register("rip", back)
         return False

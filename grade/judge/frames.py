@@ -124,8 +124,6 @@ class Stage:
         init = ",".join(f"/bin/{PROBE} {lab.random.getrandbits(48)} {line}"
                         for line in steps)
         options.setdefault("append", "hz=5000")
-        # Time counts instructions, so that a slow host changes nothing.
-        options.setdefault("icount", "shift=0,sleep=off")
         self.machine = lab.machine(init, stopped=True, **options)
         self.gdb = self.machine.gdb()
         self.table = Table(self.gdb, lab.kernel)

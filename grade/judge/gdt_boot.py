@@ -149,8 +149,8 @@ def _follow(watcher: Watcher, boot: GdtBoot) -> None:
     for moment in coming:
         try:
             event = next(steps)
-        except (MachineGone, GdbTimeout) as error:
-            event = Event(STOPPED, verdict=watcher.end(error))
+        except (MachineGone, GdbTimeout):
+            event = Event(STOPPED, verdict=boot.lab.verdict_of(watcher.machine))
         boot.events[moment] = event
         if not event.is_there:
             return

@@ -16,20 +16,26 @@ from pathlib import Path
 from typing import Any, Callable, Mapping, Optional
 
 from machine.finding import Finding
-from machine.gdb_remote import Gdb
+from machine.gdb_remote import Gdb, StoppedElsewhere
 from machine.kernel import Kernel, in_kernel_half
 from machine.qemu import Machine
 from machine.result import STATUS_FAULT, STATUS_PANIC, Result
 from machine.symbols import Symbols
-from machine.x86 import KERNEL_CS, KERNEL_DS, PAGE
+from machine.x86 import C_ARGUMENTS, KERNEL_CS, KERNEL_DS, PAGE
 from . import postmortem, probes
 from .patience import LabMachine, hangs
 from .verdict import Ground, Verdict, verdict
 
+# A machine counts instructions instead of time: the same kernel does the same
+# thing in every run, however busy the host is, and nobody waits while all sleep.
+# (At each stop of the debugger the clock goes on to its next alarm.)
+ICOUNT = "shift=0,sleep=off"
 # How much of a console a result keeps, in characters.
 CONSOLE_LIMIT = 4000
 # How far below what is in use a called function's stack begins, in bytes.
 BELOW = PAGE // 4
+# How often a breakpoint of the test's own may stop a function that is called.
+OWN_STOPS = 8
 
 
 class Lab:
@@ -64,7 +70,7 @@ class Lab:
         if files:
             initrd = probes.archive_with(files, self.directory)
         machine = LabMachine(init, **{"initrd": initrd, "kernel": self.kernel_path,
-                                      **options})
+                                      "icount": ICOUNT, **options})
         self.machines.append(machine)
         return machine
 
@@ -128,32 +134,31 @@ class Lab:
         if ring_3:
             gdb.set_register("ss", KERNEL_DS)
             gdb.set_register("cs", KERNEL_CS)
-        try:
-            gdb.write(rsp, back.to_bytes(8, "little"))
-            for name, value in zip(("rdi", "rsi", "rdx", "rcx", "r8", "r9"),
-                                   arguments):
-                gdb.set_register(name, value)
-            gdb.set_register("rsp", rsp)
-            gdb.set_register("eflags", 2)
-            gdb.set_register("rip", self.kernel.address(function))
-            gdb.insert_breakpoint(back)
+        gdb.write(rsp, back.to_bytes(8, "little"))
+        for name, value in zip(C_ARGUMENTS, arguments):
+            gdb.set_register(name, value)
+        gdb.set_register("rsp", rsp)
+        gdb.set_register("eflags", 2)
+        gdb.set_register("rip", self.kernel.address(function))
+        result = self._returned(gdb, function, back, rsp + 8)
+        if ring_3:
+            gdb.set_register("cs", selectors["cs"])
+            gdb.set_register("ss", selectors["ss"])
+        for name, value in saved.items():
+            gdb.set_register(name, value)
+        return result
+
+    def _returned(self, gdb: Gdb, function: str, back: int, rsp: int) -> int:
+        """RAX where a function that was called comes back, with its own RSP: the
+        kernel may come to the same place when it panics."""
+        for _ in range(OWN_STOPS):
             try:
-                for _ in range(8):  # the test's own breakpoints stop it as well
-                    gdb.cont()
-                    if gdb.register("rip") == back:
-                        return gdb.register("rax")
-                    gdb.step()
-            finally:
-                gdb.remove_breakpoint(back)
-            raise verdict(Ground.WRONG,
-                          f"{function}() did not return when it was called",
-                          where=self.place(function), gdb=f"break {function}")
-        finally:
-            if ring_3:
-                gdb.set_register("cs", selectors["cs"])
-                gdb.set_register("ss", selectors["ss"])
-            for name, value in saved.items():
-                gdb.set_register(name, value)
+                gdb.run_to({back: lambda: gdb.register("rsp") == rsp})
+                return gdb.register("rax")
+            except StoppedElsewhere:
+                gdb.step()
+        raise verdict(Ground.WRONG, f"{function}() did not return when it was called",
+                      where=self.place(function), gdb=f"break {function}")
 
     @property
     def directory(self) -> Path:

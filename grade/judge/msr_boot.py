@@ -136,8 +136,10 @@ def _step_through(lab: Lab, watcher: Watcher) -> tuple[Event, list[Write]]:
                 writes.append(Write(registers["rcx"] & 0xFFFFFFFF, value, rip))
             if gdb.step().signal != SIGTRAP:
                 return watcher.dead(), writes
-    except (MachineGone, GdbTimeout) as error:
-        return Event(STOPPED, verdict=watcher.end(error)), writes
+            if gdb.registers() == registers:
+                break  # a jump to itself, where there is no more to see
+    except (MachineGone, GdbTimeout):
+        return Event(STOPPED, verdict=lab.verdict_of(watcher.machine)), writes
     return watcher.advance(back, traps=False), writes
 
 

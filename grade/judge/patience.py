@@ -18,7 +18,7 @@ from typing import Any, Optional
 from machine import deadlines
 from machine.gdb_remote import WATCH_INTERVAL, Gdb
 from machine.qemu import Machine
-from machine.result import Result, Why
+from machine.result import MachineError, Result, Why
 from machine.state import State, state_of
 
 # How much a machine may print, in bytes.
@@ -65,6 +65,20 @@ class LabMachine(Machine):
     def was_stopped(self) -> bool:
         """Whether the harness ended it, wherever it was."""
         return self._why is not None
+
+    @property
+    def answers(self) -> bool:
+        """Whether its monitor does: QEMU is there, and not about to leave."""
+        try:
+            self.monitor("info status")
+            return True
+        except (MachineError, OSError, ValueError):
+            return False
+
+    @property
+    def has_gdb(self) -> bool:
+        """Whether a debugger is connected."""
+        return self._gdb is not None
 
     def gdb(self) -> Gdb:
         if self._gdb is None:

@@ -28,6 +28,9 @@ SEED_VARIABLE = "THRESHOLD_GRADE_SEED"
 # What ends a machine, so that nobody need see it end again.
 ENDINGS = {Ground.HUNG, Ground.FLOOD, Ground.RESET, Ground.PANIC, Ground.ENDED}
 
+# What is kept of each text of a result, in characters.
+TEXT_LIMIT = 2000
+
 # When the first test began, and what ended the machine in a foundation of a lab.
 _begun: Optional[float] = None
 _obstacles: dict[int, Finding] = {}
@@ -154,7 +157,8 @@ def _record(item: pytest.Item, found: Optional[Verdict], seconds: float, console
     record = _identity(item)
     finding = found.finding if found else None
     for name in ("cause", "expected", "found", "where", "gdb"):
-        record[name] = getattr(finding, name, None)
+        text = getattr(finding, name, None)
+        record[name] = text if text is None else text[:TEXT_LIMIT]
     record.update(outcome=found.outcome if found else "pass",
                   earned=0 if found else record["points"],
                   seconds=round(seconds, 3), console=console)

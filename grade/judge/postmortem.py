@@ -9,7 +9,7 @@ from typing import Optional
 from machine.kernel import Kernel
 from machine.result import STATUS_FAULT, STATUS_PANIC, Result, Why
 from machine.state import State, state_of
-from . import probes, triple_fault
+from . import probes, spin, triple_fault
 from .patience import LabMachine
 from .places import in_text, line_of, name_of
 from .verdict import Ground, Verdict, verdict
@@ -17,16 +17,22 @@ from .verdict import Ground, Verdict, verdict
 # Where the kernel is linked, and below what its image is loaded.
 KERNEL_BASE = 0xFFFFFFFF80000000
 BOOT_END = 16 << 20
-# Callers that a panic's sentence names.
-CALLERS = 4
+# Of a panic: the characters of its own words that are told, the addresses of its
+# backtrace that are looked at, and the callers that are named.
+WORDS, ADDRESSES, CALLERS = 400, 64, 4
 
 
 def examine(machine: LabMachine, kernel: Kernel) -> Verdict:
     """Looks at a machine that did not do what was waited for; ends it."""
-    state = machine.state
-    if state is None and machine.is_running:
-        state = state_of(machine, stop=True)
+    if machine.is_running and not machine.answers:
+        machine.wait()  # the debugger is told a moment before QEMU has left
     was_running = machine.is_running
+    loop = spin.place_of(machine) if was_running else None
+    state = machine.state
+    if state is None and was_running:
+        state = state_of(machine, stop=True)
+    if state is not None and loop is not None and not state.halted:
+        state = dataclasses.replace(state, rip=loop)
     result = machine.end()
     if result.why is Why.FLOOD:
         where, gdb = _place(kernel, state)
@@ -117,12 +123,12 @@ def _panic(result: Result, kernel: Kernel) -> Verdict:
     if not match:
         return verdict(Ground.PANIC, "The kernel left QEMU with the value of a panic, "
                        "and did not say why.")
-    cause = f"The kernel panicked: {match[1].strip()}"
     rest = result.console[match.end():]
     # What a fault of the kernel's is explained by, before its registers.
     story = rest.partition("\nrax ")[0] if "\nrax " in rest else ""
-    cause += "".join(f"; {line.strip()}" for line in story.splitlines()
-                     if line.strip())
+    words = "; ".join(line.strip() for line in (match[1] + story).splitlines()
+                      if line.strip())
+    cause = f"The kernel panicked: {words[:WORDS]}"
     is_fault = bool(re.search(r" in ring \d at ", match[1]))
     called = [at for at in _backtrace(rest, is_fault) if in_text(kernel, at)]
     if called:
@@ -137,7 +143,7 @@ def _backtrace(text: str, is_fault: bool) -> list[int]:
     """The addresses of a panic's backtrace, each in the instruction that was under
     way. A caller's is the one after its call; a fault's own is exact."""
     found = [int(address, 16) for address in re.findall(
-        r"^  ([0-9a-f]{16})  \S+", text[:1 << 16], re.MULTILINE)]
+        r"^  ([0-9a-f]{16})  \S+", text, re.MULTILINE)[:ADDRESSES]]
     return [address - (index > 0 or not is_fault)
             for index, address in enumerate(found)]
 

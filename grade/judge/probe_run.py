@@ -54,9 +54,6 @@ class ProbeRun:
         self._facts = self._stops = 0
         name = command.split(",")[0].split()[0].rpartition("/")[2]
         self.probe = lab.probe(name)
-        # Counting instructions, the same kernel does the same thing every time,
-        # however busy the host is, and nobody waits while every process sleeps.
-        options.setdefault("icount", "shift=0,sleep=off")
         self.machine: LabMachine = lab.machine(
             command, gdb=True, stopped=True, **options)  # type: ignore[arg-type]
         self.gdb = self.machine.gdb()
@@ -184,7 +181,7 @@ class ProbeRun:
         registers = self.gdb.registers()
         process = self.table.current()
         rip, user = registers["rip"], registers["cs"] & 3 == 3
-        place = (self.probe if user else self.lab.kernel).name_at(rip)
+        place = (self.probe if user else self.lab.kernel).name_at(rip).partition("+")[0]
         if user and not registers["eflags"] & IF:
             cause = (f"Process {process.pid} runs in ring 3 with interrupts off "
                      "(RFLAGS.IF is 0), so the timer never takes the CPU from it: "

@@ -48,6 +48,12 @@ class QemuLog:
             self._take()
             return self._kept[-self._limit:].decode(errors="replace")
 
+    def clear(self) -> None:
+        """Forgets what has been written by now."""
+        self.text()
+        with self._lock:
+            self._kept.clear()
+
     def close(self) -> None:
         self._done.set()
         self._reader.join(deadlines.answer())

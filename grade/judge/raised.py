@@ -37,18 +37,18 @@ def verdict_of(call: pytest.CallInfo[None], report: pytest.TestReport,
         return verdict(Ground.GRADER, f"the test was skipped: {error}")
     if call.excinfo is None or error is None:
         return verdict(Ground.GRADER, "the test failed without saying why")
+    return explained(lab, error, _origin(call.excinfo))
+
+
+def explained(lab: Optional[Lab], error: BaseException, origin: str = "") -> Verdict:
+    """The verdict on what the debugger, or reading what it said, has raised."""
     if isinstance(error, (MachineGone, GdbTimeout, MachineError)) and lab \
             and lab.machines:
-        return _ended(lab, call.excinfo)
-    return _stumbled(lab, error, _origin(call.excinfo))
-
-
-def _ended(lab: Lab, info: pytest.ExceptionInfo[BaseException]) -> Verdict:
-    """The machine ended or hung; what became of it may itself be hard to tell."""
-    try:
-        return lab.verdict_of(lab.machines[-1])
-    except Exception as error:  # pylint: disable=broad-except
-        return _stumbled(lab, error, _origin(info))
+        try:
+            return lab.verdict_of(lab.machines[-1])
+        except Exception as second:  # pylint: disable=broad-except
+            error = second  # what became of it may itself be hard to tell
+    return _stumbled(lab, error, origin)
 
 
 def _stumbled(lab: Optional[Lab], error: BaseException, origin: str) -> Verdict:
@@ -57,7 +57,7 @@ def _stumbled(lab: Optional[Lab], error: BaseException, origin: str) -> Verdict:
         name = error.args[0]
         return verdict(Ground.WRONG, f"The kernel has no function {name}: it was "
                        "renamed, removed or made static", where=CONTRACT[name])
-    what = f"{type(error).__name__}: {error} ({origin})"
+    what = f"{type(error).__name__}: {error}" + (f" ({origin})" if origin else "")
     if lab and lab.machines and isinstance(error, OF_THE_KERNEL):
         return verdict(Ground.ENDED, "The machine showed what no right kernel shows, "
                        f"and the test could not go on: {what}")

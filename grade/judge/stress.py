@@ -4,117 +4,117 @@ interrupt the host looks whether the kernel stood on its own feet.
 QEMU takes interrupts only between blocks of translated instructions, so a
 window of one or two instructions in the entry stub is never hit. When it counts
 instructions (-icount), a block ends exactly where the timer is due: then every
-place is hit in its turn.
+place is hit in its turn, and at the same turn in every run. The program is left
+alone meanwhile, for at each stop of the debugger the clock goes on to its next
+alarm. What each interrupt found is read from QEMU's log.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Iterator, Optional, Union
+import re
+from typing import Iterator, Optional
 
-from machine.x86 import DOUBLE_FAULT, FIRST_IRQ
-from machine.kernel import in_kernel_half
-from .caller import Caller
+from machine.gdb_remote import Gdb
+from machine.kernel import Kernel, TrapFrame, in_kernel_half
+from machine.processes import Table
+from machine.x86 import DOUBLE_FAULT
+from .lab import Lab
+from .qemu_log import QemuLog
 
-if TYPE_CHECKING:
-    from .lab import Lab
-
-# One guest instruction takes 8 ns of the guest's time. sleep=on, for with sleep=off
-# the clock leaps to its next alarm whenever the debugger lets the machine go on, and
-# each interrupt would come at the place where the one before it came.
-ICOUNT = "shift=3,sleep=on"
+# One guest instruction takes 8 ns of the guest's time.
+ICOUNT = "shift=3,sleep=off"
 # Interrupts in a second of that time: one in about 6250 instructions.
 FAST_TIMER = "hz=20000"
+# What is kept of a log: some thousands of interrupts, in bytes.
+LOG_LIMIT = 16 << 20
+# How many interrupts are followed to trap_handler.
+FOLLOWED = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Interrupt:
-    """One interrupt or exception, as trap_handler finds it.
-
-    rip, cs, rsp, rflags   of what was interrupted.
-    gs_base                at trap_handler, where it has to be the kernel's.
-    frame                  where all this was saved.
-    kernel_rsp             top of the current process's kernel stack.
-    idle                   whether the idle process was running.
-    """
+class Interrupted:
+    """What one interrupt or exception came upon."""
 
     vector: int
+    cpl: int
     rip: int
-    cs: int
     rsp: int
-    rflags: int
     gs_base: int
-    frame: int
-    kernel_rsp: int
-    idle: bool
-
-    @property
-    def from_ring_3(self) -> bool:
-        return self.cs & 3 == 3
 
 
-class Program:
-    """A probe that is left to itself under the fast timer."""
-
-    def __init__(self, lab: Lab, command: str) -> None:
-        self.kernel = lab.kernel
-        self.per_cpu = lab.kernel.address("per_cpu")
-        self.gdb = lab.machine(command, gdb=True, stopped=True, icount=ICOUNT,
-                               append=FAST_TIMER).gdb()
-
-    def run_to(self, place: int) -> int:
-        """Runs until this instruction is next, and not where it is now."""
-        return self.gdb.run_to(place)
+_HEAD = re.compile(
+    r"^ *\d+: v=([0-9a-f]+) e=[0-9a-f]+ i=0 cpl=(\d) IP=[0-9a-f]+:([0-9a-f]+) "
+    r".*? SP=[0-9a-f]+:([0-9a-f]+)", re.MULTILINE)
+_GS = re.compile(r"^GS =[0-9a-f]+ ([0-9a-f]+)", re.MULTILINE)
 
 
-def interrupts(caller: Union[Caller, Program], count: int) -> Iterator[Interrupt]:
-    """The next `count` interrupts of a machine that runs. What the program does
-    meanwhile is the caller's business; it must not end."""
-    kernel, gdb = caller.kernel, caller.gdb
-    handler = kernel.address("trap_handler")
-    at = {name: kernel.offset_of("trap_frame", name)
-          for name in ("vector", "rip", "cs", "rsp", "rflags")}
-    size = max(at.values()) + 8
-    current = caller.per_cpu + kernel.offset_of("per_cpu_data", "current")
-    for _ in range(count):
-        caller.run_to(handler)
-        registers = gdb.registers()
-        frame = gdb.read(registers["rdi"], size)
-        words = {name: int.from_bytes(frame[offset:offset + 8], "little")
-                 for name, offset in at.items()}
-        block = gdb.read(caller.per_cpu, current - caller.per_cpu + 16)
-        running = block[current - caller.per_cpu:]
-        yield Interrupt(
-            gs_base=registers["gs_base"],
-            frame=registers["rdi"],
-            kernel_rsp=int.from_bytes(block[:8], "little"),
-            idle=running[:8] == running[8:16],
-            **words)
+def interrupted(log: str) -> Iterator[Interrupted]:
+    """Every interrupt and exception of a log, in order."""
+    for head in _HEAD.finditer(log):
+        gs = _GS.search(log, head.end())
+        if gs is None:
+            return
+        vector, cpl, rip, rsp = (int(group, 16) for group in head.groups())
+        yield Interrupted(vector, cpl, rip, rsp, int(gs[1], 16))
 
 
-def fault_of(caller: Union[Caller, Program], seen: Interrupt) -> Optional[str]:
-    """What is wrong with the state that an interrupt found; None if nothing:
-    ring 0 implies the kernel's stack and the kernel's GS."""
-    place = caller.kernel.line_at(seen.rip) or caller.kernel.name_at(seen.rip)
-    if seen.from_ring_3:
-        if seen.gs_base != caller.per_cpu:
-            return (f"trap_handler runs with GS base {seen.gs_base:#x} after an "
-                    "interrupt of ring 3: the interrupt's entry did not swapgs")
-        if seen.vector >= FIRST_IRQ and not caller.kernel.on_stack(
-                seen.frame, seen.kernel_rsp):
-            return (f"an interrupt of ring 3 pushed its frame at {seen.frame:#x}, which "
-                    "is not in the current process's kernel stack: TSS.rsp0 is "
-                    "another one's")
+def log_of(lab: Lab) -> QemuLog:
+    """A log for a machine of this test."""
+    log = QemuLog(lab.directory, LOG_LIMIT)
+    lab.at_end(log.close)
+    return log
+
+
+def first_fault(kernel: Kernel, log: str, stack: Optional[int] = None
+                ) -> Optional[tuple[str, Interrupted]]:
+    """What the first interrupt of a log that found something wrong has found."""
+    for seen in interrupted(log):
+        fault = fault_of(kernel, seen, stack)
+        if fault:
+            return fault, seen
+    return None
+
+
+def fault_of(kernel: Kernel, seen: Interrupted, stack: Optional[int] = None
+             ) -> Optional[str]:
+    """What is wrong with the state that an interrupt came upon; None if nothing:
+    ring 0 implies the kernel's stack and the kernel's GS. `stack` is the top of
+    the one kernel stack, where there is one process."""
+    if seen.cpl == 3:
         return None
+    place = kernel.line_at(seen.rip) or kernel.name_at(seen.rip)
     if seen.vector == DOUBLE_FAULT:
         return (f"an interrupt in ring 0 at {place} found no stack to push its "
                 f"frame on: RSP was {seen.rsp:#x}")
-    if seen.gs_base != caller.per_cpu:
+    if seen.gs_base != kernel.per_cpu():
         return (f"an interrupt in ring 0 at {place} found GS base "
                 f"{seen.gs_base:#x}, which is the user's")
-    on_own = caller.kernel.on_stack(seen.rsp, seen.kernel_rsp)
-    on_idle = seen.idle and in_kernel_half(seen.rsp)
-    if not (on_own or on_idle):
+    idles = seen.rip in kernel.range("proc_idle")
+    on_own = (in_kernel_half(seen.rsp) if stack is None or idles
+              else kernel.on_stack(seen.rsp, stack))
+    if not on_own:
         return (f"an interrupt in ring 0 at {place} came in on RSP {seen.rsp:#x}, "
                 "which is not in the current process's kernel stack")
     return None
+
+
+def entry_faults(kernel: Kernel, gdb: Gdb, ring: int) -> Iterator[str]:
+    """Follows some interrupts of a ring to trap_handler: what is wrong there."""
+    table, handler = Table(gdb, kernel), kernel.address("trap_handler")
+
+    def trap() -> TrapFrame:
+        return kernel.trap_at(gdb, gdb.register("rdi"))
+
+    for _ in range(FOLLOWED):
+        gdb.run_to({handler: lambda: trap().from_ring_3 == (ring == 3)})
+        base, seen, top = gdb.register("gs_base"), trap(), table.kernel_rsp()
+        if base != kernel.per_cpu():
+            place = kernel.line_at(seen.rip) or f"{seen.rip:#x}"
+            yield (f"trap_handler runs with GS base {base:#x} after an interrupt in "
+                   f"ring {ring} at {place}: the interrupt's entry "
+                   + ("did not swapgs" if ring == 3 else "swapped what was right"))
+        elif ring == 3 and not kernel.on_stack(seen.at, top):
+            yield (f"an interrupt of ring 3 pushed its frame at {seen.at:#x}, which is "
+                   "not in the current process's kernel stack: TSS.rsp0 is another "
+                   "one's")

@@ -99,6 +99,9 @@ class Walk:
             written = self._written(step)
             self.gdb.step()
             step.after = self.gdb.registers()
+            if step.after == before:
+                self.record.ended = f"it goes round at {self.kernel.line_at(step.rip)}"
+                return
             if self._is_call(step):
                 self._over_call(step)
             if step.after["cs"] & 3 == 3:

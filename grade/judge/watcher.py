@@ -12,7 +12,7 @@ import enum
 from typing import Any, Callable, Generic, Optional, TypeVar
 
 from machine.gdb_remote import (
-    Gdb, GdbError, GdbTimeout, MachineGone, Places, Stop, StoppedElsewhere)
+    Gdb, GdbTimeout, MachineGone, Places, Stop, StoppedElsewhere)
 from machine.kernel import TrapFrame
 from machine.result import MachineError
 from machine.x86 import DOUBLE_FAULT
@@ -20,6 +20,7 @@ from . import qemu_log, segments
 from .lab import Lab
 from .patience import LabMachine
 from .qemu_log import QemuLog
+from .raised import OF_THE_KERNEL, explained
 from .segments import CpuSegments
 from .verdict import Ground, Verdict, verdict
 
@@ -96,8 +97,8 @@ class Watcher:
             rip = self.gdb.run_to(places, watch=self._note if watching else None)
         except StoppedElsewhere:
             return self.dead()
-        except (MachineGone, GdbTimeout) as error:
-            return Event(STOPPED, verdict=self.end(error))
+        except (MachineGone, GdbTimeout):
+            return Event(STOPPED, verdict=self.lab.verdict_of(self.machine))
         return Event(REACHED, rip) if rip in targets else self._exception(self.trap())
 
     def next_trap(self, vector: int) -> tuple[Event, Optional[TrapFrame]]:
@@ -113,8 +114,8 @@ class Watcher:
             self.gdb.run_to({handler: wanted})
         except StoppedElsewhere:
             return self.dead(), None
-        except (MachineGone, GdbTimeout) as error:
-            return Event(STOPPED, verdict=self.end(error)), None
+        except (MachineGone, GdbTimeout):
+            return Event(STOPPED, verdict=self.lab.verdict_of(self.machine)), None
         trap = self.trap()
         if trap.vector == vector:
             return Event(REACHED, handler), trap
@@ -123,12 +124,6 @@ class Watcher:
     def trap(self) -> TrapFrame:
         """The frame that trap_handler was just given."""
         return self.kernel.trap_at(self.gdb, self.gdb.register("rdi"))
-
-    def end(self, error: GdbError) -> Verdict:
-        """What became of the machine, when the debugger raised an error."""
-        if isinstance(error, MachineGone):
-            self.machine.wait()  # the connection ends a moment before QEMU does
-        return self.lab.verdict_of(self.machine)
 
     def dead(self) -> Event:
         """A triple fault: the log says what it began with. Or a reset that the
@@ -226,5 +221,5 @@ class Shared(Generic[Seen]):
     def _make(self, lab: Lab) -> Seen:
         try:
             return self._watch(lab)
-        except (MachineGone, GdbTimeout, MachineError):
-            raise lab.verdict_of(lab.machines[-1]) from None
+        except (*OF_THE_KERNEL, MachineError) as error:
+            raise explained(lab, error) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import functools
+import io
 import re
 from pathlib import Path
 from typing import Iterator, Mapping, Optional
@@ -41,7 +42,9 @@ class Symbols:
     """What stands where in one ELF file."""
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
+        # In memory: processes that are forked from this one would share an open
+        # file's place, and read what another is looking for.
+        self._file = io.BytesIO(path.read_bytes())
         self.elf = ELFFile(self._file)
         table = self.elf.get_section_by_name(".symtab")
         if not isinstance(table, SymbolTableSection):
