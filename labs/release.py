@@ -242,10 +242,14 @@ def _refuse(leaks: Iterable[Leak]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--lab", type=int, choices=[*LABS, tree.ALL_SOLVED],
-                        required=True, help="the next lab to do; one more than there "
+                        help="the next lab to do; one more than there "
                         "are releases the last solution, too")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", metavar="DIR", default=os.environ.get("OUT"))
     options = parser.parse_args()
+    if options.lab is None or not options.out:
+        print("make release: say which lab is the next and where to put it: "
+              "make release LAB=2 OUT=../students", file=sys.stderr)
+        return 2
     out = Path(os.path.abspath(options.out))
     try:
         done = release(Repository(tree.TREE), options.lab, out)

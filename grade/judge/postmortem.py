@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import signal
 from typing import Optional
 
 from machine.kernel import Kernel
@@ -20,6 +21,12 @@ BOOT_END = 16 << 20
 # Of a panic: the characters of its own words that are told, the addresses of its
 # backtrace that are looked at, and the callers that are named.
 WORDS, ADDRESSES, CALLERS = 400, 64, 4
+# What a shell ends with that does not find or may not start a program.
+NOT_STARTED = (126, 127)
+# Signals that QEMU does not send to itself.
+FROM_OUTSIDE = {signal.SIGKILL, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT,
+                signal.SIGTERM, signal.SIGBUS, signal.SIGUSR1, signal.SIGUSR2}
+TERMINATED = "terminating on signal"
 
 
 def examine(machine: LabMachine, kernel: Kernel) -> Verdict:
@@ -44,12 +51,34 @@ def examine(machine: LabMachine, kernel: Kernel) -> Verdict:
         return _panic(result, kernel)
     if result.status == STATUS_FAULT:
         return _killed(result)
+    if outside := disturbance(machine):
+        return outside
     if result.code < 0:
-        return verdict(Ground.GRADER, f"QEMU was killed by signal {-result.code}, "
-                       "and not by the grader.")
+        return verdict(Ground.ENDED, "What the kernel did made QEMU itself end, by "
+                       f"signal {-result.code}: {result.stderr.strip()[-200:]}")
     if result.status is None and result.code == 0:
         return triple_fault.reset(machine, kernel)
     return _left(result)
+
+
+def disturbance(machine: LabMachine) -> Optional[Verdict]:
+    """What somebody else has done to a machine: no verdict on the kernel. What ends
+    QEMU by an assertion of its own is the kernel's doing."""
+    if machine.is_running:
+        return None
+    try:
+        result = machine.wait()
+    except OSError:  # it was closed before
+        return None
+    said = result.stderr.strip()
+    if result.code in NOT_STARTED:
+        return verdict(Ground.GRADER, f"QEMU does not start: {said[:200]}")
+    if not result.why and -result.code in FROM_OUTSIDE:
+        return verdict(Ground.GRADER, f"QEMU was killed by signal {-result.code}, "
+                       "and not by the grader.")
+    if TERMINATED in said:  # a signal to which QEMU ends with 0
+        return verdict(Ground.GRADER, f"QEMU was ended from outside: {said[:200]}")
+    return None
 
 
 def _left(result: Result) -> Verdict:

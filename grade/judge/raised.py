@@ -16,6 +16,7 @@ from elftools.common.exceptions import DWARFError, ELFError
 
 from machine.gdb_remote import GdbError, GdbTimeout, MachineGone
 from machine.result import MachineError
+from . import postmortem
 from .contract import CONTRACT
 from .lab import Lab
 from .verdict import Ground, Verdict, verdict
@@ -30,6 +31,9 @@ def verdict_of(call: pytest.CallInfo[None], report: pytest.TestReport,
     """What a test raised, as a verdict; None if it passed."""
     if report.passed:
         return None
+    for machine in lab.machines if lab else ():
+        if outside := postmortem.disturbance(machine):
+            return outside
     error = call.excinfo.value if call.excinfo else None
     if isinstance(error, Verdict):
         return error

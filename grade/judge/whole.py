@@ -17,7 +17,7 @@ import labs
 from intake import answers, build, bundle, read, sandbox
 from intake.error import GraderError, SubmissionError
 from intake.scratch import scratch
-from intake.trusted import tree_for
+from intake.trusted import CUTTER, tree_for
 from machine import calibration, deadlines
 from machine.qemu import TREE
 
@@ -27,6 +27,8 @@ Record = dict[str, Any]
 Tell = Callable[[Record], object]
 
 SCHEMA = "threshold/grade/v1"
+# What stands where a solution was cut out.
+HOLE = "/* Your code here. */"
 
 
 def blank(path: Path, lab: Optional[int], test: str, seed: Optional[int]) -> Record:
@@ -201,6 +203,8 @@ def grade_others(grade: Record, path: Path, jobs: int, tell: Tell) -> None:
             return
         grade["commit"] = read.commit(directory)
         wanted = _labs(grade, directory)
+        if kind == sandbox.CONTAINER:
+            _require_release(wanted)
         grade["graded"] = wanted
         for lab in wanted:
             _grade_lab(grade, lab, directory, sandbox.Sandbox(kind, place), jobs, tell)
@@ -217,6 +221,18 @@ def _labs(grade: Record, directory: Path) -> list[int]:
             f"There is nothing to grade in {grade['submission']}: no file of lab "
             f"{grade['lab']}, {' or '.join(labs.LABS[grade['lab']].files)}.")
     return [grade["lab"]]
+
+
+def _require_release(wanted: list[int]) -> None:
+    """In a container the compiler can read this tree: it must be the lab's release,
+    in which nobody finds a solution that is not out."""
+    for lab in wanted:
+        holes = [(TREE / name).read_text() for name in labs.LABS[lab].files]
+        if (TREE / CUTTER).exists() or not all(HOLE in text for text in holes):
+            raise GraderError(
+                f"This tree has the solution of lab {lab} in it, and a container hides "
+                f"nothing from the compiler: grade in the release of that lab, as "
+                f"make release LAB={lab} OUT=dir makes it.")
 
 
 def _grade_lab(grade: Record, lab: int, directory: Path, box: sandbox.Sandbox,

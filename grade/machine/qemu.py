@@ -214,6 +214,7 @@ class Machine:
     def close(self) -> None:
         """Kills QEMU if it still runs and removes its directory."""
         if self._process.poll() is None:
+            self._why = self._why or Why.LEFT
             self._kill()
         self._process.wait()
         self._reader.join(deadlines.answer())
