@@ -16,6 +16,8 @@ from typing import NoReturn, Sequence
 
 import pytest
 
+from .session import die_with_parent
+
 NUMBER = struct.Struct("<H")
 
 
@@ -68,6 +70,7 @@ def _work(session: pytest.Session, items: Sequence[pytest.Item], take: int
     """One of the processes. It ends here: what the session holds is its parent's
     to tear down."""
     status = 1
+    die_with_parent()
     try:
         while number := os.read(take, NUMBER.size):
             _run_one(session, items[NUMBER.unpack(number)[0]])

@@ -118,6 +118,11 @@ def test_files(lab: Optional[int]) -> list[str]:
             if lab in (None, one.number) for file in one.tests]
 
 
+def die_with_parent() -> None:
+    """Has Linux kill this process when the one that forked it ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _start(arguments: Sequence[str], log: Path) -> int:
     """A process forked from this one, which has all modules loaded."""
     sys.stdout.flush()
@@ -127,7 +132,7 @@ def _start(arguments: Sequence[str], log: Path) -> int:
     status = 3
     try:
         os.setsid()
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        die_with_parent()
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
