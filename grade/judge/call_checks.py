@@ -8,7 +8,7 @@ from typing import Callable, Dict, List, Tuple
 
 from machine import deadlines
 from machine.kernel import in_kernel_half
-from machine.x86 import FLAGS, FLAGS_BASE, GENERAL, RING3_CS, RING3_SS
+from machine.x86 import FLAGS, FLAGS_BASE, GENERAL, PAGE, RING3_CS, RING3_SS
 from proof.rules import Rule
 from . import stress
 from .caller import Call, Caller
@@ -18,7 +18,7 @@ from .verdict import Verdict
 from .walk import Walk
 
 READ, WRITE, OPEN, YIELD, NANOSLEEP, GETPID = 0, 1, 2, 24, 35, 39
-EXECVE, WAIT4, NOTHING = 59, 61, 9999
+EXECVE, WAIT4, MMAP, NOTHING = 59, 61, 9, 9999
 ENOENT, EBADF, ECHILD, EFAULT, ENOSYS = -2, -9, -10, -14, -38
 
 # Addresses that no program may use, and one that is not even an address.
@@ -96,6 +96,9 @@ def make_core_calls(caller: Caller) -> List[Tuple[Call, int]]:
         ("write", WRITE, (1, text, 4), 4),
         ("sched_yield", YIELD, (), 0),
         ("nanosleep", NANOSLEEP, (time, 0), 0),
+        # A private page of nobody's: an address, which is wider than an int.
+        ("mmap", MMAP, (0, PAGE, 3, 0x22, -1, 0),
+         caller.kernel.constants["MMAP_TOP"] - PAGE),
         ("a read that fails", READ, (77, text, 4), EBADF),
         ("a write that fails", WRITE, (1, UNMAPPED, 4), EFAULT),
         ("a nanosleep that fails", NANOSLEEP, (UNMAPPED, 0), EFAULT),
