@@ -7,6 +7,7 @@ hung before.
 from __future__ import annotations
 
 import collections
+import contextlib
 import os
 import re
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from machine import deadlines
-from machine.gdb_remote import WATCH_INTERVAL, Gdb
+from machine.gdb_remote import WATCH_INTERVAL, Gdb, GdbTimeout
 from machine.qemu import Machine
 from machine.result import MachineError, Result, Why
 from machine.state import State, state_of
@@ -28,6 +29,9 @@ OUTPUT_LIMIT = 256 << 10
 # this many times as much at most.
 HUNG_SHARE, HUNG_AGAIN_SHARE = 0.6, 0.25
 MORE_PATIENCE = 3
+# A machine's life, in seconds of QEMU's CPU time and in times of the longest wait
+# that was allowed: what comes back each time, but slowly, ends by it.
+LIFE, LIFE_IN_WAITS = 8, 4
 # A machine that is found so often in ring 0 with interrupts off and not a register
 # changed, although it has computed in between, goes round and round for ever.
 LOOKS_ALIKE = 4
@@ -54,6 +58,7 @@ class LabMachine(Machine):
         # Of the present wait: its beginning, how long it may last, QEMU's CPU
         # time then, and how much longer it may last by now.
         self._begun = self._allowed = self._computed = self._given = 0.0
+        self._longest = 0.0
         # What was seen last, how often, and at which CPU time.
         self._seen_last: Optional[str] = None
         self._alike, self._seen_at = 0, 0.0
@@ -94,7 +99,8 @@ class LabMachine(Machine):
         return super().expect(pattern)
 
     def wait(self) -> Result:
-        self._begin()
+        with contextlib.suppress(GdbTimeout):  # the end is what is waited for
+            self._begin()
         while self.is_running:
             remaining = self._deadline - time.monotonic()
             try:
@@ -113,6 +119,10 @@ class LabMachine(Machine):
         self._computed = self.cpu_seconds()
         self._given = 0.0
         self._alike = 0
+        self._longest = max(self._longest, self._allowed)
+        if self._computed > max(LIFE * deadlines.scale(),
+                                LIFE_IN_WAITS * self._longest):
+            raise GdbTimeout("the machine has computed for too long")
 
     def _watch(self) -> float:
         """Seconds by which the present wait becomes longer, or shorter."""

@@ -37,12 +37,13 @@ def probe() -> float:
 
 def test() -> float:
     """One test of a submission, whatever it does."""
-    return 20 * scale()
+    return 45 * scale()
 
 
 def lab_tests() -> float:
-    """All tests of a submission: after it none begins."""
-    return 30 * scale()
+    """The CPU time of all QEMUs that one process of the tests has run: after it no
+    test begins."""
+    return 20 * scale()
 
 
 def long_run() -> float:

@@ -192,6 +192,19 @@ def test_qemu_that_somebody_kills_is_the_graders_error(
     assert found.ground is Ground.GRADER and found.outcome == "error"
 
 
+def test_a_machine_that_comes_back_each_time_but_slowly_ends_some_day(
+        request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("judge.patience.LIFE", 0.2)
+    monkeypatch.setattr("judge.patience.LIFE_IN_WAITS", 0)
+    lab = Lab(KERNEL, Kernel(KERNEL), 1, request.node.name)
+    request.addfinalizer(lab.close)
+    gdb = lab.machine("/bin/probe_call", gdb=True, stopped=True).gdb()
+    handler = lab.kernel.address("trap_handler")
+    with pytest.raises(GdbTimeout, match="computed for too long"):
+        while True:
+            gdb.run_to(handler)
+
+
 # ---- floods -----------------------------------------------------------------
 
 @pytest.fixture
