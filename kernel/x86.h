@@ -8,6 +8,8 @@
 #ifndef X86_H
 #define X86_H
 
+#include "layout.h"
+
 #define CR0_PE             (1 << 0)
 #define CR0_MP             (1 << 1)
 #define CR0_EM             (1 << 2)
