@@ -29,11 +29,26 @@ export SUBMISSION IN OUT
 # The compiler for x86-64 is looked for at its first use, not here: the set-up
 # check may only just have installed it.
 TOOLPREFIX = $(eval TOOLPREFIX := $(shell sh kernel/host/doctor.sh toolprefix))$(TOOLPREFIX)
-CC      = $(TOOLPREFIX)gcc
+CC      = $(or $(KERNEL_CC),$(TOOLPREFIX)gcc)
 LD      = $(TOOLPREFIX)ld
 NM      = $(TOOLPREFIX)nm
 AR      = $(TOOLPREFIX)ar
 OBJCOPY = $(TOOLPREFIX)objcopy
+
+# CC=clang-16, or another from 16 on, compiles the kernel and the programs instead.
+# What make starts finds the choice in KERNEL_CC: a CC of the person's environment is
+# none. Another compiler makes every object anew.
+ifeq ($(origin CC),command line)
+export KERNEL_CC := $(CC)
+endif
+MADE_BY := build/made-by-$(or $(notdir $(firstword $(KERNEL_CC))),gcc)
+ANEW := $(if $(wildcard $(MADE_BY)),,FORCE)
+# --target: the same ELF whatever machine clang runs on.
+# -gdwarf-4, -gdwarf-aranges: what reads symbols for the graders takes no checksums
+# of files, and wants to know which file an address is from.
+# -Wno-…: the table of calls has pointers without prototypes on purpose.
+CLANG := $(if $(findstring clang,$(KERNEL_CC)),--target=x86_64-elf -gdwarf-4 -gdwarf-aranges \
+	-Wno-deprecated-non-prototype)
 
 Q := $(if $(V),,@)
 
@@ -42,7 +57,7 @@ Q := $(if $(V),,@)
 # -fcf-protection=none: no endbr64 in front of what students step through.
 CFLAGS := -std=gnu11 -g -Wall -Wextra $(if $(WERROR),-Werror) -MMD -MP \
 	-ffreestanding -fno-stack-protector -fno-pic -fno-pie \
-	-fcf-protection=none -fno-asynchronous-unwind-tables
+	-fcf-protection=none -fno-asynchronous-unwind-tables $(CLANG)
 
 # -mcmodel=kernel: the kernel is linked in the top 2 GB, above 32-bit reach.
 # -mno-red-zone: an interrupt in ring 0 pushes at RSP, where the zone would be.
@@ -161,7 +176,12 @@ define compile
 		'$(CURDIR)' '$<' '$(CC) $1 -c -o $@ $<' > $@.json
 endef
 
-build/kernel/%.o: kernel/% Makefile | build/tools-build
+$(MADE_BY):
+	@mkdir -p build
+	@rm -f build/made-by-*
+	@touch $@
+
+build/kernel/%.o: kernel/% Makefile $(ANEW) | build/tools-build $(MADE_BY)
 	$(call compile,$(KERNEL_CFLAGS))
 
 # The kernel is linked twice: the first ELF tells the addresses of its
@@ -182,11 +202,11 @@ build/ksyms-first.S: kernel/host/ksyms.sh | build/tools-build
 	$(Q)sh kernel/host/ksyms.sh > $@
 
 build/%.o: build/%.S
-	$(Q)$(CC) -c -o $@ $<
+	$(Q)$(CC) $(CLANG) -c -o $@ $<
 
 # ---- user programs and their archive ---------------------------------------
 
-build/user/%.o: user/% Makefile | build/tools-build
+build/user/%.o: user/% Makefile $(ANEW) | build/tools-build $(MADE_BY)
 	$(call compile,$(USER_CFLAGS))
 
 build/user/lib.a: $(LIB_OBJS)

@@ -302,11 +302,15 @@ def _size(kind: DIE) -> int:
     array's elements."""
     if "DW_AT_byte_size" in kind.attributes:
         return int(kind.attributes["DW_AT_byte_size"].value)
+    if kind.tag == "DW_TAG_pointer_type":  # clang leaves its size to the machine's
+        return int(kind.cu.header["address_size"])
     count = 1
     if kind.tag == "DW_TAG_array_type":
         for child in kind.iter_children():
-            if "DW_AT_upper_bound" in child.attributes:
+            if "DW_AT_upper_bound" in child.attributes:  # GCC's
                 count *= child.attributes["DW_AT_upper_bound"].value + 1
+            elif "DW_AT_count" in child.attributes:  # clang's
+                count *= child.attributes["DW_AT_count"].value
     if "DW_AT_type" not in kind.attributes:
         return 0
     return count * _size(kind.get_DIE_from_attribute("DW_AT_type"))

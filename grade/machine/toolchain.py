@@ -43,11 +43,11 @@ def link_flags(tree: Path = TREE) -> list[str]:
 
 @functools.lru_cache(maxsize=None)
 def _flags(tree: Path, variable: str) -> list[str]:
-    """A variable of the Makefile, without what writes down dependencies."""
+    """A variable of the Makefile for GCC, without what writes down dependencies."""
     done = subprocess.run(
         ["make", "-s", "--no-print-directory", "-f", "Makefile", "--eval",
          f"print-flags: ; @echo $({variable})", "print-flags"],
-        cwd=tree, env=without_make(), capture_output=True, text=True,
+        cwd=tree, env={**without_make(), "KERNEL_CC": ""}, capture_output=True, text=True,
         timeout=deadlines.host())
     flags = done.stdout.split()
     if done.returncode or not flags:

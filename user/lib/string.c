@@ -5,7 +5,9 @@
 #include "user.h"
 
 /* Or GCC would see the loop in strlen for what it is, and call strlen. */
+#ifndef __clang__
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
+#endif
 
 void *memcpy(void *to, const void *from, size_t size)
 {
