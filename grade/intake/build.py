@@ -29,10 +29,6 @@ from .trusted import Trusted, tree_for
 # A compiler and an assembler that use all their CPU are ended by that, long before
 # their time is over: who is late had no CPU.
 LIMITS = bounded.Limits(cpu=4, memory=2_000_000_000, file=2 * OBJECT_LIMIT)
-# More macros than this in one expression, more files in files: nothing that a lab
-# needs. One error is all that a student is told at a time.
-BOUNDS = ("-w", "-fmax-include-depth=20", "-fmax-errors=1", "-Wfatal-errors",
-          "-fdiagnostics-color=never")
 # A compiler that was ended for what it used, and one that somebody else ended.
 EXHAUSTED = re.compile(r"CPU time limit|[Ff]ile size limit|out of memory|virtual "
                        r"memory exhausted|No space left on device|[Cc]annot allocate|"
@@ -87,7 +83,8 @@ def _compile(tree: Trusted, name: str, text: bytes, headers: Mapping[str, bytes]
 
 
 def _command(tree: Trusted, name: str, source: Path, sandbox: Sandbox) -> list[str]:
-    compiler = [*tree.facts["CC"], *tree.facts["KERNEL_CFLAGS"], *BOUNDS]
+    compiler = [*tree.facts["CC"], *tree.facts["KERNEL_CFLAGS"],
+                *tree.facts["BOUNDS"]]
     # The assembler wants to seek in what it writes.
     script = '"$@" -c -o "$TMPDIR/object.o" && cat "$TMPDIR/object.o"'
     own = Sandbox(sandbox.kind, source.parent)

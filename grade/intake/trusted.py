@@ -48,6 +48,10 @@ SOURCES, OWN_SOURCES = ("Makefile", "kernel", "user", "grade", "labs"), (
 NOT_SOURCES = re.compile(
     r"(?:grade/(?:system|known_wrong)|labs/(?:figures|challenges|examples))/|"
     r"(?:^|/)(?:__pycache__|\.[^/]*)(?:/|$)|\.(?:md|svg)$")
+# What the compiler is kept from, so far as it knows the flag: more files in files than
+# a lab needs. One error is all that a student is told at a time.
+BOUNDS = ("-w", "-fmax-include-depth=20", "-fmax-errors=1", "-Wfatal-errors",
+          "-fdiagnostics-color=never")
 INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 
 
@@ -135,7 +139,9 @@ def _sources(lab: Optional[int]) -> Iterator[Path]:
 
 def _tools() -> list[tuple[str, int]]:
     """The tools that build: another version makes another tree."""
-    found = [shutil.which(name) for name in ("gcc", "x86_64-linux-gnu-gcc", "ld")]
+    chosen = os.environ.get("KERNEL_CC", "").split()[:1]  # make CC=clang-16
+    found = [shutil.which(name) for name in ("gcc", "x86_64-linux-gnu-gcc", "ld",
+                                             *chosen)]
     return [(path, os.stat(path).st_mtime_ns) for path in found if path]
 
 
@@ -217,7 +223,15 @@ def _flags(new: Path) -> dict[str, Any]:
         raise GraderError("The Makefile does not say how the kernel is built.")
     found["KERNEL_CFLAGS"] = [flag for flag in found["KERNEL_CFLAGS"]
                               if flag not in ("-MMD", "-MP")]
+    found["BOUNDS"] = [flag for flag in BOUNDS if _takes(found["CC"], flag)]
     return found
+
+
+def _takes(compiler: list[str], flag: str) -> bool:
+    """Does a compiler know a flag? clang has no depth of includes to choose."""
+    return subprocess.run([*compiler, flag, "-E", "-x", "c", "/dev/null"], check=False,
+                          stdin=subprocess.DEVNULL, capture_output=True,
+                          timeout=deadlines.host()).returncode == 0
 
 
 def _rooms(new: Path) -> dict[str, list[str]]:
