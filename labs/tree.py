@@ -2,7 +2,8 @@
 
     files(HEAD, first_empty=3)    labs 1 and 2 are solved, 3 and later are not
 
-    python3 labs/tree.py 3 DIR      writes that tree, cut from the work tree
+    python3 labs/tree.py 3 DIR kernel Makefile      writes these parts of that tree,
+                                                    cut from the work tree
 
 It is the solved tree without what labs/teacher-only.txt lists, with the holes of
 the labs from `first_empty` on empty, and with labs/student/ laid over it.
@@ -192,11 +193,14 @@ def build(directory: Path, target: str = "all") -> subprocess.CompletedProcess[s
 
 
 def main(arguments: list[str]) -> int:
-    if len(arguments) != 2 or not arguments[0].isdecimal():
-        print("usage: tree.py LAB DIR", file=sys.stderr)
+    if len(arguments) < 3 or not arguments[0].isdecimal():
+        print("usage: tree.py LAB DIR PART...", file=sys.stderr)
         return 2
+    lab, directory, *parts = arguments
     try:
-        write(files(None, int(arguments[0])), Path(arguments[1]))
+        write({name: file for name, file in files(None, int(lab)).items()
+               if name in parts or name.startswith(tuple(f"{part}/" for part in parts))},
+              Path(directory))
     except (TreeError, cut.Malformed) as error:
         print(f"tree: {error}", file=sys.stderr)
         return 1

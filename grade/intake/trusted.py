@@ -42,12 +42,14 @@ FACTS = "build/trusted.json"
 UNUSED = 2 * 3600.0
 # The tool that cuts; where it is missing, the tree is a student's.
 CUTTER = "labs/tree.py"
-# All that a grading depends on; what is tested in place needs only a kernel.
-SOURCES, OWN_SOURCES = ("Makefile", "kernel", "user", "grade", "labs"), (
+# All that is in the tree of a lab, which submissions may lie beside; what is tested
+# in place needs only a kernel.
+SOURCES, OWN_SOURCES = ("Makefile", "kernel", "user", "grade", "labs/answers.toml"), (
     "Makefile", "kernel")
-NOT_SOURCES = re.compile(
-    r"(?:grade/(?:system|known_wrong)|labs/(?:figures|challenges|examples))/|"
-    r"(?:^|/)(?:__pycache__|\.[^/]*)(?:/|$)|\.(?:md|svg)$")
+# What decides how it is cut.
+CUTTERS = ("labs/cut.py", CUTTER, "labs/teacher-only.txt")
+NOT_SOURCES = re.compile(r"grade/(?:system|known_wrong)/|"
+                         r"(?:^|/)(?:__pycache__|\.[^/]*)(?:/|$)|\.(?:md|svg)$")
 # What the compiler is kept from, so far as it knows the flag: more files in files than
 # a lab needs. One error is all that a student is told at a time.
 BOUNDS = ("-w", "-fmax-include-depth=20", "-fmax-errors=1", "-Wfatal-errors",
@@ -115,7 +117,8 @@ def _key(lab: Optional[int]) -> str:
     """A name for all that it is made from. This tree as it is does not depend on
     the labs' files: those are always given."""
     digest = hashlib.sha256(repr(_tools()).encode())
-    for path in _sources(lab):
+    cutters = [TREE / name for name in CUTTERS if (TREE / name).exists()]
+    for path in (*_sources(lab), *cutters):
         name = str(path.relative_to(TREE))
         if lab is None and name in labs.FILES:
             continue
@@ -153,7 +156,8 @@ def _make(lab: Optional[int], directory: Path) -> None:
     shutil.rmtree(new, ignore_errors=True)
     try:
         if lab and (TREE / CUTTER).exists():
-            _run([sys.executable, str(TREE / CUTTER), str(lab), str(new)], TREE)
+            _run([sys.executable, str(TREE / CUTTER), str(lab), str(new), *SOURCES],
+                 TREE)
         else:
             _copy(lab, new)
         (new / "build").mkdir()

@@ -149,6 +149,10 @@ def test_no_solution_is_in_the_tree_of_a_lab() -> None:
         data = (tree.directory / f"build/{source}.o").read_bytes()
         assert code_of(data) != code_of(solved)
         assert len(code_of(data)) < 48
+    others = {path.name for path in tree.directory.iterdir()} - {
+        "Makefile", "kernel", "user", "grade", "labs", "build"}
+    assert not others and {path.name for path in (tree.directory / "labs").iterdir()
+                           } == {"answers.toml"}
     for name in ("grade/known_wrong", "grade/system", "labs/challenges", ".git",
                  "labs/steps.toml", "labs/cut.py"):
         assert not (tree.directory / name).exists()

@@ -337,6 +337,27 @@ RUN: dict[str, tuple[int, str, str, str, str]] = {
 }
 
 
+# Interrupts without end, by a table of the student's own.
+INTERRUPTS = (
+    " static struct { uint16_t low, selector; uint8_t ist, type; uint16_t middle; "
+    "uint32_t high, zero; } idt[256]; extern void back(void); "
+    "for (int i = 0; i < 256; i++) { idt[i].low = (uint64_t)back; idt[i].selector = 8; "
+    "idt[i].type = 0x8e; idt[i].middle = (uint64_t)back >> 16; "
+    "idt[i].high = (uint64_t)back >> 32; } "
+    "struct table_register r = { sizeof(idt) - 1, (uint64_t)idt }; lidt(&r); "
+    'asm volatile("1: int3; jmp 1b\\nback: iretq");')
+RUN.update({
+    "a flood of exceptions": (1, GDT, "ltr(TSS_SELECTOR);", INTERRUPTS, "."),
+    "an exception whose frame lies nowhere": (
+        1, GDT, IN_GDT_INIT, " extern void trap_handler(void *); "
+        "trap_handler((void *)0x123456789000);", "."),
+    "a command in the middle of a line": (
+        1, GDT, IN_GDT_INIT, says("\\npanic: " + "x" * 60 + " ::notice title=Grade::100 "
+                                  "##[error]z [[ATTACHMENT|/etc/passwd]]\\n")
+        + exits(127), "."),
+})
+
+
 # Tests that such a kernel passes by right: it does what they ask for.
 HONEST = {
     "a probe known by its name": {"test_5_fork.py::test_the_parent_keeps_its_registers"},
@@ -358,9 +379,34 @@ def test_a_kernel_earns_nothing_by(
     assert first is not None
     assert re.search(sentence, first["cause"])
     assert "\x1b" not in graded.shown
-    assert not re.search(r"^\s*::", graded.shown, re.MULTILINE)
+    assert not re.search(r"::(?!test_)|##\[|\[\[ATT", graded.shown)
     # Tests that each hang are shared by two processes, and cut short.
     assert graded.seconds < deadlines.grading() / 2
+
+
+def empty(submission: Path, name: str, more: str = "") -> None:
+    """A lab's file as students get it, and more behind it."""
+    tree = trusted.tree_for(lab_of(name))
+    (submission / name).write_text((tree.directory / name).read_text() + more)
+
+
+@pytest.mark.parametrize("name, word", [
+    (GDT, "boot_gdt"), (GDT, "per_cpu"), (MSR, "syscall_entry"), (ENTRY, "syscall_handler"),
+    (FORK, "proc_table")])
+def test_a_local_symbol_called_like_a_trusted_one_gains_nothing(
+    name: str, word: str, submission: Path, grade: Grader
+) -> None:
+    forged = f'asm(".data\\n{word}: .quad 1, 2, 3, 4\\n.text");\n'
+    empty(submission, name, forged)
+    graded = grade("--lab", str(lab_of(name)))
+    assert graded.earned == 0 and "error" not in graded.outcomes
+
+
+def test_what_looks_odd_and_is_right_is_right(submission: Path, grade: Grader) -> None:
+    path = submission / FRAME
+    path.write_text(path.read_text() + 'asm(".balign 010");\n#pragma GCC diagnostic push\n'
+                    + "/*" + "/" * 150_000 + "*/\n")
+    assert grade("--lab", "4").status == 0
 
 
 def test_a_macro_over_a_name_of_the_contract_gains_nothing(
