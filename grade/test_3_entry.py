@@ -119,7 +119,8 @@ def test_sixteen_words_of_the_user_are_on_the_kernel_stack(lab: Lab) -> None:
         text = ", ".join(role.get(name, name.upper()) for name in missing)
         blame(lab, f"the user's {text} {'is' if len(missing) == 1 else 'are'} nowhere "
               "on the kernel stack when syscall_handler begins",
-              proved(lab, Rule.FRAME) or proved(lab, Rule.USER_STACK, about=missing),
+              proved(lab, Rule.USER_RSP) or proved(lab, Rule.FRAME)
+              or proved(lab, Rule.USER_STACK, about=missing),
               expected="sixteen words", found=f"{16 - len(missing)}",
               gdb="x/18gx $rsp")
 
@@ -301,7 +302,8 @@ def test_the_result_comes_back_in_rax(lab: Lab) -> None:
         sentence = (f"RAX came back from {call.name} holding its number, {number}, "
                     "and not the result" if call.after["rax"] == number
                     else f"{call.name} gave {call.result}")
-        blame(lab, sentence, proved(lab, Rule.RESULT, Rule.SHIFT, about=["rax"]),
+        blame(lab, sentence, proved(lab, Rule.RESULT, Rule.SHIFT, about=["rax"])
+              or culprit(lab),
               expected=str(result), found=str(call.result), gdb="break syscall_exit")
 
 

@@ -164,11 +164,10 @@ def save(directory: Path, facts: dict[str, Any]) -> None:
 
 
 class UntilKnown:
-    """For pytest: ends the run when a test has failed and all that the entry names
-    have run. What comes after could only say again that the solution is wrong."""
+    """For pytest: ends the run when a test has failed and all of these names have run. What comes after could only say again that the solution is wrong."""
 
-    def __init__(self, entry: Entry, results: Path) -> None:
-        self._names, self._results = set(entry.tests), results
+    def __init__(self, names: Sequence[str], results: Path) -> None:
+        self._names, self._results = set(names), results
         self._session: Optional[pytest.Session] = None
         self.reached = False
 
@@ -188,20 +187,22 @@ class UntilKnown:
 
 def run_tests(entry: Entry, kernel: Path, directory: Path, extent: str,
               seed: int) -> bool:
-    """Runs the tests of an extent: "named", "known" or "every". Returns whether
-    it ended before the last one because enough was known."""
+    """Runs the tests of an extent: "named", "first" of those that has caught it,
+    "known" or "every". Returns whether it ended before the last one because enough
+    was known."""
     grade = TREE / "grade"
     named = {test.partition("::")[0] for test in entry.tests}
     chosen = [str(grade / file) for lab in LABS.values() for file in lab.tests
               if entry.accept or lab.number == entry.lab or file in named]
-    if extent == "named" and not entry.accept:
+    if extent in ("named", "first") and not entry.accept:
         chosen = [str(grade / test) for test in entry.tests if test != BUILD]
     os.chdir(grade)
-    until = UntilKnown(entry, directory / "tests.jsonl")
+    waited = () if extent == "first" else entry.tests
+    until = UntilKnown(waited, directory / "tests.jsonl")
     pytest.main([*chosen, "-c", str(grade / "pytest.ini"), "--rootdir", str(grade),
                  "-n0", "-q", "-p", "no:cacheprovider", f"--kernel={kernel}",
                  f"--grade-results={directory / 'tests.jsonl'}", f"--seed={seed}"],
-                plugins=[until] if extent == "known" and not entry.accept else [])
+                plugins=[until] if extent in ("known", "first") and not entry.accept else [])
     return until.reached
 
 
@@ -240,12 +241,12 @@ class Progress:
 
 
 def grade_all(chosen: Sequence[Entry], jobs: int, extent: str = "known",
-              proof_only: bool = False, quiet: bool = False, seed: int = 0
-              ) -> list[Outcome]:
+              proof_only: bool = False, quiet: bool = False, seed: int = 0,
+              progress_as: type[Progress] = Progress) -> list[Outcome]:
     """Grades entries, some at a time; the outcomes in the entries' order."""
     context = multiprocessing.get_context("fork")
     outcomes: dict[str, Outcome] = {}
-    progress = None if quiet else Progress(len(chosen))
+    progress = None if quiet else progress_as(len(chosen))
     with tempfile.TemporaryDirectory(prefix="known-wrong-") as scratch:
         base = Path(scratch) / "base"
         make_base(base)

@@ -5,14 +5,15 @@
 
 A student's solution is unfinished when it is wrong. The solution is typed in the
 steps of labs/steps.toml, as by `make steps`; the labs after it are empty. An entry is
-tried at each step before the last by which the lines that it changes are typed. What
-is asked is the first story of the first test that does not pass, for that is what a
-student reads first: does it name the cause? It does if the entry's Message matches,
-or its Cause: a regular expression for the cause alone, since another test tells it
-than the one that finds it in the finished solution.
+tried at each step before the last by which the lines that it changes are typed. The
+tests that a right solution passes at that step run; does the first one that does not
+pass name the cause? It does if the entry's Message matches, or its Cause: a regular
+expression for the cause alone, since another test tells it than the one that finds it
+in the finished solution. Where a right solution passes nothing yet, the lab's first
+test is asked.
 
-A run fails where the cause is not named, unless unnamed.txt says why that is right:
-`E35 5-7: reason`.
+A run fails where the cause is not named, unless every such test passes (the mistake
+does not show yet), or unnamed.txt says why that is right: `E35 5-7: reason`.
 """
 
 from __future__ import annotations
@@ -112,8 +113,9 @@ def before(lines: Sequence[str], at: int) -> int:
     return 0
 
 
-def as_entry(trial: Trial, directory: Path) -> Entry:
-    """A trial as a patch of the solved tree, with the later labs empty."""
+def as_entry(trial: Trial, tests: Sequence[str], directory: Path) -> Entry:
+    """A trial as a patch of the solved tree, with the later labs empty, and the tests
+    that are asked."""
     lab = trial.entry.lab
     cut = {name: data.decode() for name, (_, data) in
            handed_out.files(None, lab).items() if name in FILES}
@@ -123,7 +125,27 @@ def as_entry(trial: Trial, directory: Path) -> Entry:
         line for name, text in sorted(files.items()) for line in difflib.unified_diff(
             (TREE / name).read_text().splitlines(True), text.splitlines(True),
             f"a/{name}", f"b/{name}")))
-    return dataclasses.replace(trial.entry, id=trial.name, path=patch, tests=())
+    return dataclasses.replace(trial.entry, id=trial.name, path=patch,
+                               tests=tuple(tests))
+
+
+def passing(wanted: Sequence[Trial], directory: Path, jobs: int, seed: int
+            ) -> dict[tuple[int, int], list[str]]:
+    """By lab and step: the tests that the right solution passes there; if none, the
+    lab's first one."""
+    rights = {(t.entry.lab, t.step): Trial(
+        dataclasses.replace(t.entry, id=f"right{t.entry.lab}"), t.step,
+        {name: data.decode() for name, data in step_of(t).files.items()})
+        for t in wanted}
+    outcomes = run.grade_all([as_entry(right, (), directory)
+                              for right in rights.values()], jobs, "every", quiet=True,
+                             seed=seed)
+    return {key: outcome.passed or outcome.tests[:1]
+            for key, outcome in zip(rights, outcomes)}
+
+
+def step_of(trial: Trial) -> typing_steps.Step:
+    return typing_steps.steps_of(trial.entry.lab)[trial.step - 1]
 
 
 # ---- what is told -----------------------------------------------------------
@@ -133,6 +155,13 @@ def story(outcome: Outcome) -> str:
     """What the first test that did not pass says; "" where there is none."""
     told = [r for r in outcome.failed if r["outcome"] != "blocked"]
     return str(told[0]["cause"]) if told else ""
+
+
+class Count(run.Progress):
+    """How far it is, without a word on how each trial ended."""
+
+    def show(self, outcome: Outcome) -> None:
+        super().show(dataclasses.replace(outcome, verdict="caught"))
 
 
 def names_the_cause(entry: Entry, text: str) -> bool:
@@ -156,11 +185,15 @@ def reasons() -> dict[str, str]:
 def report(tried: Sequence[tuple[Trial, Outcome]], known: dict[str, str]
            ) -> list[str]:
     """Prints both tables; gives what is not as it must be."""
-    faults, unnamed = [], []
+    faults: list[str] = []
+    unnamed: list[tuple[Trial, str]] = []
+    hidden: list[str] = []
     for trial, outcome in tried:
         text = story(outcome)
         if outcome.verdict in ("error", "hung") and not text:
             faults.append(f"{trial.name}: {outcome.verdict}: {outcome.detail}")
+        elif not text:
+            hidden.append(trial.name)
         elif names_the_cause(trial.entry, text):
             print(f"{trial.name:7} named      {text}")
             if trial.name in known:
@@ -172,7 +205,9 @@ def report(tried: Sequence[tuple[Trial, Outcome]], known: dict[str, str]
     print(f"\nNot named, and why that is right ({len(unnamed)} of {len(tried)}):")
     for trial, text in unnamed:
         print(f"{trial.name:7} {known.get(trial.name, 'no reason is given')}\n"
-              f"        {text or 'every test that is not blocked passes'}")
+              f"        {text}")
+    print(f"\nNot to be seen yet: what is typed passes all that the right solution "
+          f"passes at that step ({len(hidden)}):\n{' '.join(hidden)}")
     return faults
 
 
@@ -191,9 +226,11 @@ def main(arguments: Sequence[str]) -> int:
               for trial in trials(entry)]
     print(f"{len(chosen)} trials; seed {seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="known-wrong-") as directory:
+        scratch = Path(directory)
+        tests = passing(chosen, scratch, options.jobs, seed)
         outcomes = run.grade_all(
-            [as_entry(trial, Path(directory)) for trial in chosen], options.jobs,
-            quiet=True, seed=seed)
+            [as_entry(trial, tests[trial.entry.lab, trial.step], scratch)
+             for trial in chosen], options.jobs, "first", seed=seed, progress_as=Count)
     faults = report(list(zip(chosen, outcomes)), reasons())
     print("\n" + ("\n".join(faults) or "All as it has to be."))
     return 1 if faults else 0

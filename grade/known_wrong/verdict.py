@@ -24,6 +24,8 @@ class Outcome:
              cause, refused, hung, error.
     named    whether the cause was the real one.
     failed   the tests that failed, in their order, with outcome and cause.
+    passed   those that passed, and
+    tests    all that were to run.
     """
 
     entry: Entry
@@ -34,6 +36,8 @@ class Outcome:
     build_seconds: float = 0.0
     failed: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     proof: Optional[dict[str, Any]] = None
+    passed: list[str] = dataclasses.field(default_factory=list)
+    tests: list[str] = dataclasses.field(default_factory=list)
 
     @property
     def good(self) -> bool:
@@ -51,6 +55,8 @@ def judge(entry: Entry, directory: Path, hung: bool, seconds: float) -> Outcome:
                       proof=facts.get("proof"))
     records, planned = read_records(directory / "tests.jsonl")
     outcome.failed = [r for r in records if r["outcome"] != "pass"]
+    outcome.passed = [r["name"] for r in records if r["outcome"] == "pass"]
+    outcome.tests = planned
     if "bad" in facts:
         outcome.detail = facts["bad"]
     elif hung:

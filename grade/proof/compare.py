@@ -47,8 +47,10 @@ class Comparison:
                          "no code yet", run.end.rip)
         elif end in NO_END and not is_sysretq(run.end.instruction):
             stops = end in ("ud2", "hlt")
-            findings.add(Rule.END if stops else Rule.RETURN, NO_END[end].format(here),
-                         run.end.rip)
+            text = NO_END[end].format(here)
+            if self.state.rsp.is_of(Value.entry("rsp")):
+                text += "; RSP is still the user's there"
+            findings.add(Rule.END if stops else Rule.RETURN, text, run.end.rip)
         if end not in ("sysret", "iretq"):
             return
         if self.state.called is None:

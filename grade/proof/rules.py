@@ -19,6 +19,7 @@ class Rule(Kind):
     INTERRUPTS = 1, "the stub itself lets no interrupt in where it does harm"
     USER_STACK = 1, "the user's stack is not touched"
     USER_MEMORY = 1, "no address that the user chose is touched"
+    USER_RSP = 1, "the user's RSP is kept until it is in the frame"
     GS = 1, "what goes through GS finds the kernel's"
     PER_CPU = 1, "the per-CPU block keeps its words"
     FRAME = 2, "the frame has the user's sixteen words, each in its place"

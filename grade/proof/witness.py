@@ -62,7 +62,8 @@ class Witness:
     def __init__(self, run: Run, frame: Frame, findings: Findings) -> None:
         self.run, self.code, self.frame, self.findings = run, run.code, frame, findings
         self.gs_amended = False
-        self.window: Optional[tuple[Moment, str]] = None
+        # Where an interrupt does harm: through the handler's doing, or the stub's.
+        self.windows: dict[Rule, tuple[Moment, str]] = {}
         self.began: Optional[Moment] = None  # to restore, with interrupts on
         for moment in run.moments:
             self.interrupts(moment)
@@ -70,7 +71,8 @@ class Witness:
                 self.access(moment, access)
             if moment.rip == run.state.called:
                 self.call(moment)
-        self.open_window()
+        self.user_rsp_kept()
+        self.open_windows()
         self.frame_before_interrupts()
 
     def kernel_gs(self, moment: Moment) -> bool:
@@ -202,42 +204,56 @@ class Witness:
                 and moment.mnemonic == "pop"
                 and self.run.end.mnemonic == "sysret"):
             self.began = moment
-        if self.window or not moment.interruptible:
+        if not moment.interruptible or self.rule_of(moment) in self.windows:
             return
-        if state.rsp.origin is not Origin.STACK:
-            if Rule.USER_STACK not in self.findings:  # else it never was the kernel's
-                self.window = (moment, "an interrupt would find RSP holding "
-                               f"{state.rsp} in ring 0")
-        elif not self.kernel_gs(moment):
-            self.window = (moment, "an interrupt would come in ring 0 with the user's "
-                           "GS")
-        elif state.called is None and not state.in_stack(Value.entry("rsp")):
-            self.window = (moment, f"the user's RSP is only in gs:{USER_RSP}: an "
-                           "interrupt lets another process make a call, which "
-                           "overwrites it")
+        harm = self.harm(moment)
+        if harm:
+            self.windows[self.rule_of(moment)] = moment, harm
 
-    def open_window(self) -> None:
+    def rule_of(self, moment: Moment) -> Rule:
+        """Whose doing it is that interrupts are on."""
+        by = moment.state.interrupts_by
+        return Rule.CLI if by is not None and by == moment.state.called else (
+            Rule.INTERRUPTS)
+
+    def harm(self, moment: Moment) -> str:
+        """What an interrupt would do before this instruction; "" for nothing."""
+        state = moment.state
+        if state.rsp.origin is not Origin.STACK:
+            if Rule.USER_STACK in self.findings:
+                return ""  # it never was the kernel's, which is said
+            return f"an interrupt would find RSP holding {state.rsp} in ring 0"
+        if not self.kernel_gs(moment):
+            return "an interrupt would come in ring 0 with the user's GS"
+        if state.called is None and not state.in_stack(Value.entry("rsp")):
+            return (f"the user's RSP is only in gs:{USER_RSP}: an interrupt lets another "
+                    "process make a call, which overwrites it")
+        return ""
+
+    def open_windows(self) -> None:
         """Says who let interrupts in, where one would do harm."""
-        if not (self.window or self.began):
-            return
-        first = self.window[0] if self.window else self.began
-        assert first
-        by = first.state.interrupts_by
-        handler = by is not None and by == first.state.called
-        late = self.late_cli(self.began or first)
-        rule = Rule.CLI if handler else Rule.INTERRUPTS
-        if handler and late:
-            self.findings.add(rule, self.too_late(late), (self.began or first).rip)
-            return
-        on = (f"the handler may return with interrupts on, and no cli stands after "
-              f"{self.code.at(by)}" if handler else
-              self.turned_on(first))
-        if self.window:
-            self.findings.add(rule, f"{on}; before {self.code.at(first.rip)} "
-                              f"{self.window[1]}", by)
-        else:
-            self.findings.add(rule, f"{on}; {self.code.at(first.rip)} begins to "
-                              "restore", first.rip)
+        if self.began and self.rule_of(self.began) not in self.windows:
+            self.windows[self.rule_of(self.began)] = self.began, ""
+        for rule, (moment, harm) in self.windows.items():
+            began = self.began if self.began and self.rule_of(self.began) is rule else None
+            late = self.late_cli(began or moment)
+            if rule is Rule.CLI and late:
+                self.findings.add(rule, self.too_late(late, began, moment, harm),
+                                  (began or moment).rip)
+            elif harm:
+                self.findings.add(
+                    rule, f"{self.why_on(moment)}; before {self.code.at(moment.rip)} "
+                    f"{harm}", moment.state.interrupts_by)
+            else:
+                self.findings.add(rule, f"{self.why_on(moment)}; "
+                                  f"{self.code.at(moment.rip)} begins to restore",
+                                  moment.rip)
+
+    def why_on(self, moment: Moment) -> str:
+        if self.rule_of(moment) is Rule.INTERRUPTS:
+            return self.turned_on(moment)
+        return ("the handler may return with interrupts on, and no cli stands after "
+                f"{self.code.at(moment.state.interrupts_by)}")
 
     def turned_on(self, moment: Moment) -> str:
         """Which instruction of the stub's own let interrupts in."""
@@ -252,19 +268,33 @@ class Witness:
         after = self.run.moments[self.run.moments.index(first):]
         return next((m for m in after if m.mnemonic == "cli"), None)
 
-    def too_late(self, cli: Moment) -> str:
-        if self.began:
-            return (f"{self.code.at(cli.rip)} comes too late: "
-                    f"{self.code.at(self.began.rip)} has begun to restore with "
-                    "interrupts on")
-        assert self.window
-        return (f"{self.code.at(cli.rip)} comes too late: before "
-                f"{self.code.at(self.window[0].rip)} {self.window[1]}")
+    def too_late(self, cli: Moment, began: Optional[Moment], moment: Moment,
+                 harm: str) -> str:
+        text = f"{self.code.at(cli.rip)} comes too late: "
+        if began:
+            return text + (f"{self.code.at(began.rip)} has begun to restore with "
+                           "interrupts on")
+        return text + f"before {self.code.at(moment.rip)} {harm}"
+
+    def user_rsp_kept(self) -> None:
+        """Whoever changes RSP for the first time needs another place that has it."""
+        user = Value.entry("rsp")
+        moments = list(self.run.before_call())
+        for moment, after in zip(moments, moments[1:]):
+            state = after.state
+            kept = any(cell.value == user for place in (
+                state.registers, state.per_cpu, state.memory)
+                for cell in place.values())
+            if moment.state.rsp.is_of(user) and not state.rsp.is_of(user) and not kept:
+                self.findings.add(
+                    Rule.USER_RSP, f"{self.code.at(moment.rip)} loads the kernel's RSP "
+                    "before anything has saved the user's: that is lost now",
+                    moment.rip, "rsp")
 
     def frame_before_interrupts(self) -> None:
         """The frame has to be whole before the stub itself lets interrupts in."""
         sti = next((m for m in self.run.before_call() if m.mnemonic == "sti"), None)
-        if sti is None or self.run.call is None:
+        if sti is None:
             return
         ran = {m.rip for m in self.run.moments[:self.run.moments.index(sti)]}
         late = [w for w in self.frame.writers.values() if w not in ran]
