@@ -11,12 +11,12 @@ from typing import Callable
 from machine import deadlines
 from replay.session import Session
 
-COMMANDS = ["break-user", "catch-faults", "connect", "gdt", "idt", "kstack", "msr",
-            "next-syscall", "pagewalk", "percpu", "ps", "step-entry", "sysframe",
-            "tss"]
+COMMANDS = ["break-kernel", "break-user", "catch-faults", "connect", "context",
+            "finish-syscall", "gdt", "idt", "kstack", "msr", "next-syscall", "pagewalk",
+            "percpu", "ps", "regs", "step-entry", "sysframe", "tss"]
 # Each with an argument that it can do something with.
 SHOWS = ["gdt", "tss", "idt", "idt pf", "msr", "percpu", "sysframe", "ps",
-         "pagewalk 0x401000", "pagewalk $rsp", "kstack"]
+         "pagewalk 0x401000", "pagewalk $rsp", "kstack", "regs", "context"]
 FIELDS = "r9 r8 r10 rdx rsi rdi r15 r14 r13 r12 rbx rbp r11 rcx rax rsp".split()
 # A call of /bin/regs with a pattern in every register; the first calls of the
 # program itself come before it.

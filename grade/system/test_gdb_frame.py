@@ -104,6 +104,7 @@ def test_a_backtrace_ends_at_the_stub() -> None:
     session = debug("/bin/hello", ["tbreak sys_write", "continue", "backtrace",
                                    "next-syscall", "backtrace"])
     frames = re.findall(r"^#(\d+) .*?(\w+) \(", session[2], re.M)
-    assert [name for _, name in frames] == ["sys_write", "syscall_handler",
+    names = [name for _, name in frames]
+    assert names[0] == "sys_write" and names[-2:] == ["syscall_handler",
                                             "syscall_entry"]
     assert re.findall(r"^#(\d+)", session[4], re.M) == ["0"]

@@ -7,13 +7,15 @@ only what the CPU's manual fixes and no header has is written down, in cpu.
 
 A room here shows what a room of the kernel makes:
 
-    command machine headers symbols cpu     what the others are made of
+    command colour versions machine         what the others are made of
+    headers symbols cpu state
     tables idt msr per_cpu                  the CPU's tables and registers
     proc pages                              processes, and their memory
     syscall                                 which call it is, and its result
     stub frame stack                        the entry stub, and what it pushes
     running calls step                      to the next call, and through the stub
     programs faults                         the program that runs, and its end
+    context regs                            where the machine is, at each stop
     connect rewind                          to a machine, or to a recording
 
 Nothing here needs a lab to be done: what is missing is said in a sentence.
@@ -22,7 +24,7 @@ Nothing here needs a lab to be done: what is missing is said in a sentence.
 import os
 
 from . import (tables, idt, msr, per_cpu, proc, pages, frame, stack,  # noqa: F401
-               calls, step, programs, faults, connect)
+               calls, step, programs, faults, context, regs, connect)
 from .command import COMMANDS, overview
 
 overview("threshold", "The commands that know this kernel:",

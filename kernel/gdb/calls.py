@@ -1,19 +1,23 @@
-"""calls: to the next call, with its arguments."""
+"""calls: to the next call, with its arguments, and to its end, with its result."""
 
 from __future__ import annotations
 
 import functools
 import re
 
+from typing import Callable
+
 import gdb
 
 from .command import command, say
 from .headers import TREE, number
-from .machine import need_kernel, read, register
-from .proc import Process
+from .frame import find_call
+from .machine import cpl, need_kernel, read, register, word
+from .proc import Process, stack_bytes
 from .running import Here, resume
+from .stub import Stub
 from .symbols import address_of, code_text, source_at
-from .syscall import ARGUMENTS, call_name, call_names, signed
+from .syscall import ARGUMENTS, call_name, call_names, result_text, signed
 
 
 @functools.lru_cache(maxsize=None)
@@ -21,6 +25,20 @@ def functions() -> dict[str, str]:
     """The kernel's function for each call, by the dispatcher's cases."""
     return dict(re.findall(r"case SYS_(\w+):\s+return (\w+)\(",
                            (TREE / "kernel/syscall.c").read_text()))
+
+
+SHOWN = 32  # bytes of a buffer
+
+
+def quoted(address: int, size: int,
+           part: Callable[[bytes], bytes] = lambda data: data) -> str:
+    """The user's bytes there, as text."""
+    try:
+        data = part(read(address, size)) if size else b""
+    except gdb.MemoryError:
+        return " (its page is not there yet)"
+    text = data.decode(errors="replace").encode("unicode_escape").decode()
+    return f' "{text}"' + ("..." if size == SHOWN else "")
 
 
 def call_text() -> str:
@@ -35,13 +53,11 @@ def call_text() -> str:
     texts, page = [], number("PAGE_SIZE")
     for name, value in zip(names, map(register, ARGUMENTS)):
         text = hex(value) if page < value < number("USER_END") else str(signed(value))
-        try:
-            if "path" in name:
-                size = min(64, page - value % page)  # its page may be the last
-                string = read(value, size).partition(b"\0")[0]
-                text += f' "{string.decode(errors="replace")}"'
-        except gdb.MemoryError:
-            pass
+        if "path" in name:
+            size = min(64, page - value % page)  # its page may be the last
+            text += quoted(value, size, lambda data: data.partition(b"\0")[0])
+        elif name == "buffer" and call_name(nr) == "write":
+            text += quoted(value, min(register("rdx"), SHOWN))
         texts.append(f"{name.replace('user_', '')}={text}")
     return (f"{Process.current()} calls {call_name(nr)} ({signed(nr)})"
             f"{': ' if texts else ''}{', '.join(texts)}\n"
@@ -66,3 +82,40 @@ def next_syscall(argument: str) -> None:
         if resume() != entry:
             return
     say(f"{call_text()}\n=> {source_at(entry)}")
+
+
+@command("finish-syscall")
+def finish_syscall(argument: str) -> None:
+    """Continue to after the SYSCALL of the call that is being made.
+
+    Says what the call has returned, an error by its name. Others may run
+    meanwhile; that a call does not return, as exit's, is said."""
+    process, stub = Process.current(), Stub()
+    target, name = return_place(process, stub)
+    begins, ends = address_of("proc_enter_user"), address_of("proc_exit")
+
+    def is_ours() -> bool:
+        return Process.current().address == process.address
+
+    with Here(target, lambda: is_ours() and cpl() == 3), Here(begins, is_ours), Here(
+            ends, is_ours):
+        pc = resume()
+    if pc in (begins, ends):
+        what = f"{Process.current()} begins" if pc == begins else "it ends"
+        say(f"{process}: {name} does not return: {what}.")
+    elif pc == target:
+        say(f"{process}: {name} returns {result_text(register('rax'))}\n"
+            f"=> {source_at(pc)}")
+
+
+def return_place(process: Process, stub: Stub) -> tuple[int, str]:
+    """Where the call that is being made returns to, and its name."""
+    pc = register("rip")
+    on_stack = 0 < process.top - register("rsp") <= stack_bytes()
+    if cpl() == 0 and stub.start <= pc < stub.back and not on_stack:
+        return register("rcx"), call_name(register("rax"))  # nothing is pushed yet
+    call = find_call(process, True)
+    words = {slot.name: word(address) for address, slot in call.words()}
+    is_number = not process.in_syscall and not call.has_result
+    nr = words["rax"] if is_number else int(process.value["syscall_nr"])
+    return words["rcx"], call_name(nr)

@@ -12,11 +12,12 @@ from .command import command, say
 from .machine import register
 from .running import Here, resume
 from .symbols import address_of
+from .versions import at_exit
 
 # Where QEMU is to end with GDB, it ends first: let go, it would run on. The file
 # says whose will that was.
-if "GDB_ENDS_QEMU" in os.environ and hasattr(gdb.events, "gdb_exiting"):  # GDB 12
-    gdb.events.gdb_exiting.connect(lambda event: end_machine())
+if "GDB_ENDS_QEMU" in os.environ:
+    at_exit(lambda: end_machine())
 
 SOCKET = os.environ.get("GDB_SOCKET", "build/gdb.sock")
 

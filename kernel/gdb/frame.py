@@ -6,6 +6,7 @@ from typing import Iterator, NamedTuple
 
 import gdb
 
+from .colour import paint
 from .command import command, say
 from .cpu import flags_text
 from .machine import cpl, register, word
@@ -68,7 +69,11 @@ def find_call(process: Process, is_current: bool) -> Call:
     block = gdb.block_for_pc(pc)
     while block and not block.function:
         block = block.superblock
-    if process.in_syscall or block and block.function.name == "syscall_handler":
+    name = block.function.name if block else ""
+    if name == "proc_enter_user":
+        raise gdb.GdbError(f"No frame: {process} is about to begin its program, not "
+                           "inside a call.")
+    if process.in_syscall or name == "syscall_handler":
         return whole
     raise gdb.GdbError(f"No frame: {process} is in the kernel, but not inside a "
                        "call (an interrupt, a fault, or its beginning).")
@@ -100,7 +105,8 @@ def show(call: Call) -> None:
         if index < call.count:
             value = word(address)
             text, meaning = f"{value:#018x}", call.meaning(slot, value)
-            if slot.name != "rsp" and slot.operand != f"%{slot.name}":
-                meaning += f"  BUT {slot.operand or 'nothing'} WAS PUSHED"
+            if slot.is_wrong():
+                meaning += "  " + paint(f"BUT {slot.operand or 'nothing'} WAS PUSHED",
+                                        "wrong")
         say(f"  +{address - base:<4}{slot.name:<4} {text:<18}  line {slot.line}  "
             f"{meaning}")

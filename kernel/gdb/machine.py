@@ -3,13 +3,13 @@ TR from QEMU's monitor; and the packets that GDB does not send by itself."""
 
 from __future__ import annotations
 
-import ast
 import re
 import struct
 
 import gdb
 
 from .headers import number
+from .versions import unquoted
 
 MASK = (1 << 64) - 1
 
@@ -52,11 +52,8 @@ def disassemble(start: int, end: int) -> list[dict]:
 
 
 def monitor(line: str) -> str:
-    """The answer of QEMU's monitor. Under an editor, GDB 18 gives it as it stands
-    in its machine interface: lines of @"text", quoted as in C."""
-    answer = gdb.execute(f"monitor {line}", to_string=True)
-    quoted = re.findall(r'^@(".*")$', answer, re.MULTILINE)
-    return "".join(map(ast.literal_eval, quoted)) if quoted else answer
+    """The answer of QEMU's monitor."""
+    return unquoted(gdb.execute(f"monitor {line}", to_string=True))
 
 
 def hidden(name: str) -> list[int]:
@@ -70,12 +67,6 @@ def hidden(name: str) -> list[int]:
 # the machine, and that is right again when all has been put back.
 PACKET_NUMBERS = {"rax": 0, "rcx": 2, "rdx": 3, "rip": 16, "eflags": 17,
                   "cs": 18, "ss": 19}
-
-
-def sends_packets() -> bool:
-    """Can this GDB be asked to? 12 and newer ones can; before 11, an inferior has
-    no connection to ask."""
-    return hasattr(getattr(gdb.selected_inferior(), "connection", None), "send_packet")
 
 
 def packet(text: str) -> str:

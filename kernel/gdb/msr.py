@@ -8,8 +8,9 @@ from .command import command, say
 from .cpu import bits, flags_text
 from .headers import number, numbers
 from .machine import (PACKET_NUMBERS, hidden, monitor, need_kernel, packet,
-                      packet_get, packet_set, register, sends_packets, word)
+                      packet_get, packet_set, register, word)
 from .symbols import address_of, code_text
+from .versions import sends_packets
 
 
 RDMSR = b"\x0f\x32"

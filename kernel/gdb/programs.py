@@ -85,6 +85,23 @@ class InProgram(gdb.Breakpoint):
         return Process.current().name == self._name
 
 
+@command("break-kernel", choices=lambda: [])
+def break_kernel(argument: str) -> None:
+    """Set a breakpoint in the kernel only.
+
+    usage: break-kernel LOCATION
+    LOCATION is as for break: a function, or FILE:LINE. Programs may have the
+    same name, as fork and main."""
+    if not argument:
+        raise gdb.GdbError("break-kernel: where? As in: break-kernel fork")
+    places = gdb.decode_line(argument)[1] or ()
+    kernel = [place.pc for place in places if place.pc >= number("USER_END")]
+    if not kernel:
+        raise gdb.GdbError(f"break-kernel: the kernel has no {argument}.")
+    for pc in kernel:
+        gdb.Breakpoint(f"*{pc:#x}")
+
+
 @command("break-user", choices=lambda: [p.stem for p in (TREE / "user").glob("*.c")])
 def break_user(argument: str) -> None:
     """Set a breakpoint in a program, whether or not it runs yet.

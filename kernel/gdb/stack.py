@@ -71,7 +71,7 @@ def name_words(process: Process, is_current: bool, rsp: int,
 
 @command("kstack")
 def kstack(argument: str) -> None:
-    """Draw the kernel stack, from its top down to RSP, each word named.
+    """Draw the kernel stack from its top to RSP, each word named.
 
     usage: kstack [PID]
     The frame, the padding and the copy of argument 6 below it, return

@@ -6,13 +6,14 @@ from typing import Iterator
 
 import gdb
 
+from .colour import paint
 from .command import command, say
 from .cpu import GENERAL, control_flags, flags_text
 from .frame import find_call
 from .machine import cpl, disassemble, register, word
 from .proc import Process, stack_bytes
 from .running import Here, resume
-from .stub import Stub, frame_names
+from .stub import Slot, Stub, frame_names
 from .symbols import address_of, code_text, source_at, variable
 
 
@@ -62,12 +63,21 @@ def stack_changes(stub: Stub, old: Snapshot, new: Snapshot) -> Iterator[str]:
         was, now = old.words[index], new.words[index]
         where = f"{slot.name}, frame {size - 8 * (index + 1):+}"
         if new.rsp <= address < old.rsp:
-            yield (f"pushed {now:#x}: {where}" if slot.operand
-                   else f"left 8 bytes free: {where}")
+            yield pushed(slot, now, where)
         elif old.rsp <= address < new.rsp:
             yield f"popped {was:#x}: {where}"
         elif was != now and address >= new.rsp:
             yield f"stored {now:#x}: {where}"
+
+
+def pushed(slot: Slot, value: int, where: str) -> str:
+    """What a line put onto the stack. Where it is the wrong register, that is said."""
+    if not slot.operand:
+        return f"left 8 bytes free: {where}"
+    if slot.is_wrong():
+        place = paint(f"{slot.operand} INTO {slot.name}'S PLACE", "wrong")
+        return f"pushed {value:#x}: {place}, {where.split(', ')[1]}"
+    return f"pushed {value:#x}: {where}"
 
 
 def run_to_return(stub: Stub) -> bool:
@@ -121,7 +131,8 @@ def step_entry(argument: str) -> None:
         inside = not stub.holds(pc) or line["asm"].startswith("call")
         if not (run_to_return(stub) if inside else step_stub(pc, line)):
             return
-        for text in changes(stub, before, Snapshot(stub)):
+        texts = list(changes(stub, before, Snapshot(stub)))
+        for text in texts or ["nothing changed: it was so already"]:
             say(f"      {text}")
         pc = register("rip")
         if not stub.holds(pc):

@@ -33,6 +33,11 @@ class Slot(NamedTuple):
     operand: str  # what is pushed; nothing where RSP only moves
     line: int
 
+    def is_wrong(self) -> bool:
+        """Is another register pushed than the frame's field says?"""
+        return self.name in frame_names().values() and self.name != "rsp" and (
+            self.operand != f"%{self.name}")
+
 
 class Stub:
     """syscall_entry as it is in memory: its instructions tell which words it
