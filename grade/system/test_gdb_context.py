@@ -21,7 +21,7 @@ def test_context_says_ring_process_stack_and_gs() -> None:
         "context", "break-user hello", "continue", "context", "delete", "next-syscall",
         "context", "step-entry 3", "context", "tbreak sys_getpid", "continue", "context"])
     assert facts(session[0]) == ["ring 0", "no process yet", "the kernel's first stack",
-                                 "GS: the user's"]
+                                 "GS: not set"]
     assert facts(session[3]) == ["ring 3", "hello[1]", "the user's stack",
                                  "GS: the user's"]
     assert facts(session[6]) == ["ring 0", "hello[1]", "the user's stack",

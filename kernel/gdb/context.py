@@ -61,7 +61,7 @@ def changed_lines(before: dict[str, int], now: dict[str, int], width: int) -> li
     """The registers that changed, in a line or two."""
     texts = [f"{name}={value:#x}" for name, value in now.items()
              if before.get(name, value) != value]
-    lines = textwrap.wrap(" ".join(texts), max(width - 13, 20))
+    lines = textwrap.wrap(" ".join(texts), max(width - 26, 20))  # and the rest's number
     if len(lines) > CHANGES:
         lines = lines[:CHANGES]
         shown = sum(line.count("=") for line in lines)
