@@ -27,6 +27,7 @@ class Entry:
     tests     what must fail, "test_1_gdt.py::test_x" or "build".
     messages  a regular expression for the cause of each; the last serves for
               all tests that follow.
+    lines     regular expressions for the source line that each says to look at.
     causes    regular expressions for the cause, whichever test tells it.
     rooms     files changed that are no student's.
     """
@@ -38,6 +39,7 @@ class Entry:
     accept: bool
     tests: tuple[str, ...]
     messages: tuple[str, ...]
+    lines: tuple[str, ...]
     causes: tuple[str, ...]
     rooms: tuple[str, ...]
     files: tuple[str, ...]
@@ -55,7 +57,7 @@ def read_entry(path: Path) -> Entry:
             header.setdefault(match[1], []).append(match[2])
         elif line.strip():
             raise BadEntry(f"{path.name}: not a header line: {line!r}")
-    known = {"Id", "Lab", "Mistake", "Test", "Message", "Cause", "Accept", "Room", "Note"}
+    known = {"Id", "Lab", "Mistake", "Test", "Message", "Line", "Cause", "Accept", "Room", "Note"}
     for key in header:
         if key not in known:
             raise BadEntry(f"{path.name}: unknown header {key}")
@@ -66,6 +68,7 @@ def read_entry(path: Path) -> Entry:
         id=header["Id"][0], lab=int(header["Lab"][0]), mistake=header["Mistake"][0],
         path=path, accept=header.get("Accept") == ["yes"],
         tests=tuple(header.get("Test", [])), messages=tuple(header.get("Message", [])),
+        lines=tuple(header.get("Line", [])),
         causes=tuple(header.get("Cause", [])), rooms=tuple(header.get("Room", [])),
         files=tuple(re.findall(r"^\+\+\+ (?:b/)?(\S+)", text, re.MULTILINE)))
     check_entry(entry)
@@ -82,7 +85,7 @@ def check_entry(entry: Entry) -> None:
         raise BadEntry(f"{name}: either 'Accept: yes', or 'Test:' and 'Message:'")
     if not entry.accept and not (entry.tests and entry.messages):
         raise BadEntry(f"{name}: 'Test:' and 'Message:' are both needed")
-    for message in (*entry.messages, *entry.causes):
+    for message in (*entry.messages, *entry.lines, *entry.causes):
         try:
             re.compile(message)
         except re.error as error:

@@ -21,7 +21,7 @@ class Outcome:
     """What became of one entry.
 
     verdict  caught, accepted, or what is wrong: survived, other test, wrong
-             cause, refused, hung, error.
+             cause, wrong line, refused, hung, error.
     named    whether the cause was the real one.
     failed   the tests that failed, in their order, with outcome and cause.
     passed   those that passed, and
@@ -74,7 +74,7 @@ def judge(entry: Entry, directory: Path, hung: bool, seconds: float) -> Outcome:
     elif entry.accept:
         judge_accepted(outcome)
     else:
-        judge_mistake(outcome)
+        judge_mistake(outcome, directory / "tree")
     return outcome
 
 
@@ -111,7 +111,7 @@ def judge_accepted(outcome: Outcome) -> None:
         outcome.verdict, outcome.named = "accepted", True
 
 
-def judge_mistake(outcome: Outcome) -> None:
+def judge_mistake(outcome: Outcome, tree: Path) -> None:
     entry = outcome.entry
     if not outcome.failed:
         outcome.verdict = "survived"
@@ -131,4 +131,19 @@ def judge_mistake(outcome: Outcome) -> None:
             outcome.detail = (f"{test} says: {record['cause']!r}, "
                               f"not /{message}/")
             return
+        line = line_at(tree, record.get("where"))
+        if index < len(entry.lines) and not re.search(entry.lines[index], line):
+            outcome.verdict = "wrong line"
+            outcome.detail = (f"{test} says to look at {record.get('where')}: "
+                              f"{line.strip()!r}, not /{entry.lines[index]}/")
+            return
     outcome.verdict, outcome.named = "caught", True
+
+
+def line_at(tree: Path, where: Optional[str]) -> str:
+    """The source line that "kernel/gdt.c:49" names; nothing where it names none."""
+    file, _, number = (where or "").partition(":")
+    if not number.isdigit() or not (tree / file).is_file():
+        return ""
+    return dict(enumerate((tree / file).read_text().splitlines(), 1)).get(
+        int(number), "")

@@ -148,12 +148,29 @@ class Symbols:
         return lines[index][1] or None if index >= 0 else None
 
     def line_of(self, name: str) -> Optional[str]:
-        """Where a function begins. Code of others that was inlined may start at
-        the same address; the function's own line is the first one there."""
+        """Where a function's name stands, or, of one in assembler, where it begins.
+        Code of others that was inlined may start at the same address; the
+        function's own file is the first one there."""
         address = self.address(name)
         unit = self._ranges.cu_offset_at_addr(address) if self._ranges else None
-        rows = self._lines_of(unit) if unit is not None else []
-        return next((where for at, where in rows if at == address and where), None)
+        if unit is None:
+            return None
+        first = next((where for at, where in self._lines_of(unit)
+                      if at == address and where), None)
+        declared = self._declared(unit, address)
+        if first is None or declared is None:
+            return first  # the line of the brace that opens the function
+        return f"{first.rpartition(':')[0]}:{declared}"
+
+    def _declared(self, unit_offset: int, address: int) -> Optional[int]:
+        """The line that says the name and the parameters of a function of C."""
+        unit = self.elf.get_dwarf_info().get_CU_at(unit_offset)
+        for die in unit.get_top_DIE().iter_children():
+            low = die.attributes.get("DW_AT_low_pc")
+            if die.tag == "DW_TAG_subprogram" and low and low.value == address:
+                line = die.attributes.get("DW_AT_decl_line")
+                return line and int(line.value)
+        return None
 
     def structure(self, name: str, seen_by: Optional[str] = None) -> Structure:
         """How a struct is laid out: as the file of the function `seen_by` has it,
