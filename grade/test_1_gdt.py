@@ -6,6 +6,8 @@ gdt_init to the first interrupts of ring 3: judge/gdt_boot.py.
 
 from __future__ import annotations
 
+from typing import Iterable, Optional
+
 import pytest
 
 from judge import gdt_boot, gdt_causes, segments
@@ -13,6 +15,7 @@ from judge.gdt_boot import PROBE, GdtBoot, Moment
 from judge.lab import Lab
 from judge.verdict import foundation, hint, points, wrong
 from judge.watcher import DEAD, EXCEPTION, Event, Shared, Watcher
+from machine.finding import Finding
 from machine.kernel import in_kernel_half
 from machine.x86 import (
     GP, KERNEL_CS, KERNEL_DS, RING3_CS, RING3_SS, TSS, UD, USER_CS, USER_DS)
@@ -26,24 +29,39 @@ boot = Shared(gdt_boot.watch, "gdt_init to return (lab 1)")
 def own_table(lab: Lab) -> GdtBoot:
     """The watched boot, if gdt_init has loaded a table of its own."""
     seen = boot(lab)
-    lab.needs("the table that gdt_init fills in to be loaded by LGDT (lab 1)",
+    ended = gdt_causes.how_it_ended(seen, Moment.INIT, "gdt_init")
+    lab.needs("the table that gdt_init fills in to be loaded by LGDT (lab 1)" + ended,
               met=not seen.uses_boot_table)
+    return seen
+
+
+def returned(lab: Lab) -> GdtBoot:
+    """The same, if gdt_init has returned."""
+    seen = own_table(lab)
+    ended = gdt_causes.how_it_ended(seen, Moment.INIT, "gdt_init")
+    lab.needs("gdt_init to return (lab 1)" + ended, met=seen.came_to(Moment.INIT))
     return seen
 
 
 def in_ring_3(lab: Lab) -> GdtBoot:
     """The watched boot, if it reached ring 3."""
-    seen = own_table(lab)
-    lab.needs("ring 3 to be entered by IRETQ (lab 1)",
+    seen = returned(lab)
+    ended = gdt_causes.how_it_ended(seen, Moment.ENTRY, "The way to ring 3")
+    lab.needs("ring 3 to be entered by IRETQ (lab 1)" + ended,
               met=seen.came_to(Moment.ENTRY))
     return seen
 
 
-def holds(seen: GdtBoot, selector: int, code: bool, ring: int) -> None:
+def tell(flaws: Iterable[Finding], where: Optional[str], gdb: str) -> None:
+    """Fails with the first flaw, if there is one."""
+    for flaw in flaws:
+        wrong(flaw.cause, expected=flaw.expected, found=flaw.found, where=where,
+              gdb=gdb)
+
+
+def holds(seen: GdtBoot, selector: int) -> None:
     """Fails with the first field of a descriptor that is wrong."""
-    for flaw in segments.segment_flaws(seen.entry_at(selector), code, ring):
-        wrong(flaw.cause, expected=flaw.expected, found=flaw.found,
-              where=seen.where_entry(selector), gdb="gdt")
+    tell(seen.segment_flaws(selector), seen.where_entry(selector), seen.gdb_table)
 
 
 # ---- the table --------------------------------------------------------------
@@ -72,20 +90,10 @@ def test_the_cpu_runs_on_the_table_of_gdt_init(lab: Lab) -> None:
     means that the two words LGDT reads do not lie as it wants them.""")
 def test_the_table_lies_where_it_stays(lab: Lab) -> None:
     seen = own_table(lab)
-    base = seen.at_init.cpu.gdt[0]
-    if gdt_causes.on_boot_stack(seen, base):
-        wrong(f"GDTR.base is {base:#x}, on the boot stack: the table is a local "
-              "variable, and what is called after gdt_init returns overwrites it",
-              expected="a place in the kernel's data", found=base,
-              where=lab.place("gdt_init"), gdb="gdt")
-    if not seen.in_image(base):
-        wrong(f"GDTR.base is {base:#x}, which is not in the kernel: LGDT reads the "
-              "limit from two bytes and the base from the eight bytes right after "
-              "them, without a gap", expected="a place in the kernel's data",
-              found=base, where=lab.place("gdt_init"), gdb="gdt")
+    tell(gdt_causes.base_flaws(seen), seen.lgdt, "gdt")
     if seen.at_init.loaded is None:
-        wrong("GDTR.base names memory that is not mapped", found=base,
-              where=lab.place("gdt_init"), gdb="gdt")
+        wrong("GDTR.base names memory that is not mapped",
+              found=seen.at_init.cpu.gdt[0], where=seen.lgdt, gdb="gdt")
     later = seen.at_entry.loaded if seen.at_entry else None
     if later is not None and _essential(later) != _essential(seen.at_init.loaded):
         wrong("The table changed between gdt_init's end and ring 3: its memory is "
@@ -122,7 +130,7 @@ def test_the_limit_is_that_of_seven_entries(lab: Lab) -> None:
         cause = (f"GDTR.limit is {limit:#x}: bytes after the table pass for "
                  "descriptors")
     wrong(cause, expected="the offset of the last byte of seven entries",
-          found=limit, where=lab.place("gdt_init"), gdb="gdt")
+          found=limit, where=seen.lgdt, gdb="gdt")
 
 
 @shared
@@ -142,14 +150,14 @@ def test_the_first_entry_is_empty(lab: Lab) -> None:
 @hint("""every bit of this descriptor is explained in AMD APM vol. 2 section 4.8.1:
     the CPU runs the kernel with it from the next interrupt on.""")
 def test_kernel_code_is_64_bit_code_of_ring_0(lab: Lab) -> None:
-    holds(boot(lab), KERNEL_CS, code=True, ring=0)
+    holds(boot(lab), KERNEL_CS)
 
 
 @shared
 @points(4)
 @hint("SS of ring 0 is loaded with it: AMD APM vol. 2 section 4.8.2.")
 def test_kernel_data_is_writable_data_of_ring_0(lab: Lab) -> None:
-    holds(boot(lab), KERNEL_DS, code=False, ring=0)
+    holds(boot(lab), KERNEL_DS)
 
 
 @shared
@@ -160,20 +168,22 @@ def test_user_data_stands_before_user_code(lab: Lab) -> None:
     seen = boot(lab)
     data, code = seen.entry_at(USER_DS), seen.entry_at(USER_CS)
     if data.value == code.value == 0:
+        if seen.strayed_to(USER_DS) is not None:
+            holds(seen, USER_DS)
         wrong("Entries 0x28 and 0x30 are zero: ring 3 has no segments",
-              where=lab.place("gdt_init"), gdb="gdt")
+              where=lab.place("gdt_init"), gdb=seen.gdb_table)
     if data.is_code:
         wrong("Entry 0x28 is code" + (" and entry 0x30 is data: the two have changed "
               "places" if code.is_data else ", where user data has to stand")
               + ". SYSRET takes SS from its base + 8 and CS from its base + 16",
               expected="data at 0x28, code at 0x30",
               found=f"types {data.type:#x} and {code.type:#x}",
-              where=seen.where_entry(USER_DS), gdb="gdt")
+              where=seen.where_entry(USER_DS), gdb=seen.gdb_table)
     if code.is_data:
         wrong("Entry 0x30 is data, where user code has to stand",
               expected="data at 0x28, code at 0x30",
               found=f"types {data.type:#x} and {code.type:#x}",
-              where=seen.where_entry(USER_CS), gdb="gdt")
+              where=seen.where_entry(USER_CS), gdb=seen.gdb_table)
 
 
 @shared
@@ -182,7 +192,7 @@ def test_user_data_stands_before_user_code(lab: Lab) -> None:
 def test_user_data_is_writable_data_of_ring_3(lab: Lab) -> None:
     seen = boot(lab)
     lab.needs("user data to stand before user code (lab 1)", met=not seen.exchanged())
-    holds(seen, USER_DS, code=False, ring=3)
+    holds(seen, USER_DS)
 
 
 @shared
@@ -191,7 +201,7 @@ def test_user_data_is_writable_data_of_ring_3(lab: Lab) -> None:
 def test_user_code_is_64_bit_code_of_ring_3(lab: Lab) -> None:
     seen = boot(lab)
     lab.needs("user data to stand before user code (lab 1)", met=not seen.exchanged())
-    holds(seen, USER_CS, code=True, ring=3)
+    holds(seen, USER_CS)
 
 
 @shared
@@ -201,63 +211,11 @@ def test_user_code_is_64_bit_code_of_ring_3(lab: Lab) -> None:
 def test_no_descriptor_is_64_bit_and_32_bit_at_once(lab: Lab) -> None:
     seen = own_table(lab)
     for selector in (KERNEL_CS, KERNEL_DS, USER_DS, USER_CS):
-        for flaw in segments.both_sizes_flaws(seen.entry_at(selector)):
-            wrong(flaw.cause, expected=flaw.expected, found=flaw.found,
-                  where=seen.where_entry(selector), gdb="gdt")
+        tell(segments.both_sizes_flaws(seen.entry_at(selector)),
+             seen.where_entry(selector), seen.gdb_table)
 
 
 # ---- the task state segment -------------------------------------------------
-
-@shared
-@points(4)
-@hint("""a system descriptor: S is 0, and the type says what it is. LTR refuses
-    one that is not present, not a TSS, or already busy.""")
-def test_entry_18_describes_an_available_tss(lab: Lab) -> None:
-    seen = boot(lab)
-    for flaw in segments.tss_flaws(seen.entry_at(TSS)):
-        wrong(flaw.cause, expected=flaw.expected, found=flaw.found,
-              where=seen.where_entry(TSS), gdb="gdt")
-    if seen.events[Moment.INIT].kind is DEAD and seen.entry_at(TSS).type == 0xB \
-            and seen.at_init.cpu.tr[0] != TSS:
-        wrong("The TSS descriptor's type is 0xb, busy, before any LTR: LTR takes only "
-              "an available one, and sets the busy bit (41) itself",
-              expected="an available 64-bit TSS", found="type 0xb, busy",
-              where=seen.where_entry(TSS), gdb="gdt")
-
-
-@shared
-@points(6)
-@hint("""in long mode the TSS's address has 64 bits, so its descriptor takes two
-    entries; the address lies in four pieces.""")
-def test_the_tss_descriptor_holds_the_whole_address(lab: Lab) -> None:
-    seen = boot(lab)
-    lower, upper = seen.entry_at(TSS), seen.entry_at(TSS + 8)
-    for flaw in segments.tss_base_flaws(lower, upper.value, lab.kernel.tss):
-        wrong(flaw.cause, expected=flaw.expected, found=flaw.found,
-              where=seen.where_entry(TSS), gdb="gdt")
-
-
-@shared
-@points(4)
-@hint("""LTR loads a hidden copy of the descriptor, once: it has to be filled in
-    before. Without a TSS the CPU has no stack for an interrupt of ring 3.""")
-def test_the_task_register_names_the_tss(lab: Lab) -> None:
-    seen = own_table(lab)
-    selector, base, limit = seen.at_init.cpu.tr
-    if seen.came_to(Moment.INIT) and selector != TSS:
-        wrong(f"TR is {selector:#x} when gdt_init returns: no LTR has told the CPU "
-              "where the TSS is, and the first interrupt of ring 3 finds no RSP0",
-              expected=TSS, found=selector, where=lab.place("gdt_init"), gdb="tss")
-    lab.needs("gdt_init to come to LTR and to return (lab 1)",
-              met=seen.came_to(Moment.INIT))
-    described = seen.entry_at(TSS).base | \
-        (seen.entry_at(TSS + 8).value & 0xFFFFFFFF) << 32
-    if (base, limit) != (described, seen.entry_at(TSS).limit):
-        wrong(f"The CPU's hidden copy of the TSS descriptor has base {base:#x} and "
-              f"limit {limit:#x}, entry 0x18 now has others: LTR came before the "
-              "descriptor was complete", expected=f"{described:#x}",
-              found=f"{base:#x}", where=lab.place("gdt_init"), gdb="tss")
-
 
 def filled_in(lab: Lab, seen: GdtBoot) -> None:
     """Leaves it to others to say that another TSS than this was filled in."""
@@ -287,30 +245,30 @@ def test_four_interrupts_have_stacks_of_their_own(lab: Lab) -> None:
             wrong(f"IST{number} of the TSS ({vector}) is {top:#x}: the fields after the "
                   "first lie four bytes too far; the structure is not packed, and the "
                   "compiler has aligned them", expected="tss.ist at offset 36",
-                  found="offset 40", where=where, gdb="tss")
+                  found="offset 40", where=where, gdb=seen.gdb_tss)
         if top == 0:
-            later = " The array has a stack past the last one that is used: it counts " \
-                    "from 0, a gate's IST field from 1." if stacks[4] else ""
+            later = (" IST5, which no gate uses, has a stack: the array counts from 0, "
+                     "a gate's IST field from 1." if stacks[4] else "")
             wrong(f"IST{number} of the TSS (tss.ist[{number - 1}], the stack for "
                   f"{vector}) is 0: the CPU would push at the top of the address "
                   f"space.{later}", expected="the top of a stack", found=top,
-                  where=where, gdb="tss")
+                  where=where, gdb=seen.gdb_tss)
         if top % 16:
             wrong(f"IST{number} of the TSS ({vector}) is {top:#x}, not a multiple of 16",
-                  found=top, where=where, gdb="tss")
+                  found=top, where=where, gdb=seen.gdb_tss)
         table_end = lab.kernel.tss + segments.TSS_SIZE
         if lab.kernel.table < top <= table_end + 512:
             wrong(f"IST{number} of the TSS ({vector}) is {top:#x}, the lowest address of "
                   "its stack: it grows downwards from there, over the TSS and the GDT",
-                  expected="the stack's end", found=top, where=where, gdb="tss")
+                  expected="the stack's end", found=top, where=where, gdb=seen.gdb_tss)
         if not in_kernel_half(top) or not seen.mapped.get(top):
             wrong(f"IST{number} of the TSS ({vector}) is {top:#x}: below it is no memory "
-                  "of the kernel's", found=top, where=where, gdb="tss")
+                  "of the kernel's", found=top, where=where, gdb=seen.gdb_tss)
         for other, at in tops.items():
             if abs(at - top) < 1024:
                 wrong(f"IST{other} ({IST_OF[other]}) and IST{number} ({vector}) share "
                       "a stack: the second would overwrite the first's frame",
-                      found=f"{at:#x} and {top:#x}", where=where, gdb="tss")
+                      found=f"{at:#x} and {top:#x}", where=where, gdb=seen.gdb_tss)
         tops[number] = top
 
 
@@ -326,7 +284,35 @@ def test_the_tss_opens_no_port(lab: Lab) -> None:
         wrong(f"iomap_base is {found:#x}, inside the TSS: the CPU takes the TSS's own "
               "bytes for the map, and every zero bit opens a port to ring 3",
               expected="the TSS's size or more", found=found,
-              where=seen.where(lab.kernel.tss + segments.IO_MAP_BASE), gdb="tss")
+              where=seen.where(lab.kernel.tss + segments.IO_MAP_BASE), gdb=seen.gdb_tss)
+
+
+@shared
+@points(4)
+@hint("""a system descriptor: S is 0, and the type says what it is. LTR refuses
+    one that is not present, not a TSS, or already busy.""")
+def test_entry_18_describes_an_available_tss(lab: Lab) -> None:
+    seen = boot(lab)
+    tell(segments.tss_flaws(seen.entry_at(TSS), lab.kernel.tss),
+         seen.where_entry(TSS), seen.gdb_table)
+    if seen.events[Moment.INIT].kind is DEAD and seen.entry_at(TSS).type == 0xB \
+            and seen.at_init.cpu.tr[0] != TSS:
+        wrong("The TSS descriptor's type is 0xb, busy, before any LTR: LTR takes only "
+              "an available one, and sets the busy bit (41) itself",
+              expected="an available 64-bit TSS", found="type 0xb, busy",
+              where=seen.where_entry(TSS), gdb=seen.gdb_table)
+
+
+@shared
+@points(6)
+@hint("""in long mode the TSS's address has 64 bits, so its descriptor takes two
+    entries; the address lies in four pieces.""")
+def test_the_tss_descriptor_holds_the_whole_address(lab: Lab) -> None:
+    seen = boot(lab)
+    lower, upper = seen.entry_at(TSS), seen.entry_at(TSS + 8)
+    is_upper = upper.value and lower.base == lab.kernel.tss & 0xFFFFFFFF
+    tell(segments.tss_base_flaws(lower, upper.value, lab.kernel.tss),
+         seen.where_entry(TSS + 8 if is_upper else TSS), seen.gdb_table)
 
 
 # ---- the segment registers --------------------------------------------------
@@ -343,7 +329,7 @@ def test_cs_is_loaded_from_the_new_table(lab: Lab) -> None:
         wrong(f"CS is still {cs:#x} when gdt_init returns, the boot table's: after LGDT "
               "nobody has loaded it again", expected=KERNEL_CS, found=cs,
               where=lab.place("gdt_init"), gdb="info registers cs")
-    lab.needs("gdt_init to return (lab 1)", met=cs == KERNEL_CS)
+    returned(lab)
 
 
 @shared
@@ -362,7 +348,25 @@ def test_the_data_segments_are_loaded_from_the_new_table(lab: Lab) -> None:
               "another table when gdt_init returns", expected=KERNEL_DS,
               found=", ".join(f"{n} {v:#x}" for n, v in stale.items()),
               where=lab.place("gdt_init"), gdb="info registers ss ds es fs gs")
-    lab.needs("gdt_init to return (lab 1)", met=not stale)
+    returned(lab)
+
+
+@shared
+@points(4)
+@hint("""LTR loads a hidden copy of the descriptor, once: it has to be filled in
+    before. Without a TSS the CPU has no stack for an interrupt of ring 3.""")
+def test_the_task_register_names_the_tss(lab: Lab) -> None:
+    seen = own_table(lab)
+    _, base, limit = seen.at_init.cpu.tr
+    tell(gdt_causes.tr_flaws(seen), lab.place("gdt_init"), "tss")
+    returned(lab)
+    described = seen.entry_at(TSS).base | \
+        (seen.entry_at(TSS + 8).value & 0xFFFFFFFF) << 32
+    if (base, limit) != (described, seen.entry_at(TSS).limit):
+        wrong(f"The CPU's hidden copy of the TSS descriptor has base {base:#x} and "
+              f"limit {limit:#x}, entry 0x18 now has others: LTR came before the "
+              "descriptor was complete", expected=f"{described:#x}",
+              found=f"{base:#x}", where=lab.place("gdt_init"), gdb="tss")
 
 
 # ---- ring 3 -----------------------------------------------------------------
@@ -372,8 +376,7 @@ def test_the_data_segments_are_loaded_from_the_new_table(lab: Lab) -> None:
 @hint("""IRETQ pops RIP, CS, RFLAGS, RSP and SS, and looks at the descriptors of both
     selectors. #GP(selector) names the one it refused.""")
 def test_iretq_enters_ring_3(lab: Lab) -> None:
-    seen = own_table(lab)
-    lab.needs("gdt_init to return (lab 1)", met=seen.came_to(Moment.INIT))
+    seen = returned(lab)
     if not seen.came_to(Moment.ENTRY):
         raise gdt_causes.describe(seen, seen.events[Moment.ENTRY], "The way to ring 3")
     found = seen.in_ring_3["cs"], seen.in_ring_3["ss"]
@@ -437,8 +440,10 @@ def test_the_timer_interrupts_ring_3_and_returns(lab: Lab) -> None:
         raise gdt_causes.describe(seen, seen.events[Moment.AFTER_TICK],
                                   "The return from the first interrupt", ring_3=True)
     for name, (before, after) in seen.changed.items():
-        wrong(f"{name.upper()} changed across a timer interrupt of ring 3",
-              expected=before, found=after, gdb="break trap_handler")
+        wrong(f"{name.upper()} changed across a timer interrupt of ring 3: C may change "
+              "it, so the stub that calls trap_handler has to restore it",
+              expected=before, found=after, where=lab.place("trap_handler"),
+              gdb="break trap_handler")
 
 
 @shared
@@ -518,6 +523,18 @@ def test_a_thousand_ticks_leave_every_register_of_ring_3_alone(lab: Lab) -> None
                   expected=value, found=after[name], gdb="break trap_handler")
 
 
+def own_stack(lab: Lab, watcher: Watcher, error_code: bool) -> None:
+    """Checks, at a gate, that the CPU has pushed at the top of the kernel stack of
+    the process that runs."""
+    end = watcher.gdb.register("rsp") + 8 * (5 + error_code)
+    top = watcher.tables().kernel_stack
+    if end != top:
+        wrong("The exception of a process in ring 3 was pushed on another stack than "
+              "its own: RSP0 in the TSS is not changed with the process, and two "
+              "processes share one kernel stack", expected=top, found=end,
+              where=lab.place("set_kernel_stack"), gdb="tss")
+
+
 def refused(lab: Lab, words: list[str]) -> None:
     """Runs a process for each instruction, and fails for the first one that did
     not end in #GP."""
@@ -532,6 +549,7 @@ def refused(lab: Lab, words: list[str]) -> None:
         event = watcher.advance(undefined, protection, traps=False)
         must_reach(lab, event, "Ring 3, running what is for ring 0 only,")
         error, rip, cs = watcher.pushed(error_code=event.rip == protection)
+        own_stack(lab, watcher, error_code=event.rip == protection)
         if cs & 3 != 3:
             fault = Event(EXCEPTION, rip, GP if event.rip == protection else UD, error)
             must_reach(lab, fault, "The way to ring 3 and back")

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import re
 import struct
 from typing import Iterator, Optional
 
+from machine.finding import Finding
 from machine.gdb_remote import SIGTRAP, GdbTimeout, MachineGone
 from machine.kernel import TrapFrame
 from machine.symbols import Symbols
-from machine.x86 import DOUBLE_FAULT, FIRST_IRQ, IRETQ, UD
+from machine.x86 import (
+    C_ARGUMENTS, CALLER_SAVED, DOUBLE_FAULT, FIRST_IRQ, IRETQ, UD)
 from . import segments
 from .lab import Lab
 from .places import line_in
@@ -24,8 +27,12 @@ from .watcher import REACHED, STOPPED, Event, Tables, Watcher
 
 PROBE = "probe_ring3"
 FILE = "kernel/gdt.c"
+# LGDT of a place in memory.
+LGDT = re.compile(rb"\x0f\x01[\x10-\x17\x50-\x57\x90-\x97]", re.DOTALL)
 # An address of the kernel's half where nothing is ever mapped.
 NOWHERE = 0xFFFFE00000001000
+# What C leaves in the registers that it may change.
+SPENT = 0x5BE7_5BE7_5BE7_5BE7
 # Instructions of enter_user before its IRETQ, at most.
 MOST_BEFORE_IRETQ = 200
 
@@ -50,6 +57,7 @@ class GdtBoot:
     at_init  the tables when gdt_init returned, or the machine died in it.
     at_entry the tables on the way to ring 3, just before.
     writes   address of a word: RIP after the last write to it.
+    strayed  selector: what lies at the index that is the selector.
     mapped   stack top: whether the kilobyte below is memory.
     in_ring_3  registers at its first instruction.
     changed  registers of ring 3 that a tick changed: before and after.
@@ -58,6 +66,7 @@ class GdtBoot:
     lab: Lab
     at_init: Tables
     writes: dict[int, int]
+    strayed: dict[int, int]
     mapped: dict[int, bool]
     events: dict[Moment, Event]
     traps: dict[Moment, TrapFrame] = dataclasses.field(default_factory=dict)
@@ -82,14 +91,40 @@ class GdtBoot:
         """The seven entries: those that GDTR names, or, where it names none,
         those in segments->gdt."""
         at = self.at_init
-        if self.uses_boot_table or at.loaded is None or not self.in_image(
-                at.cpu.gdt[0]):
+        base = at.cpu.gdt[0]
+        if self.uses_boot_table or at.loaded is None or not self.in_image(base) \
+                or self.on_boot_stack(base) and any(at.table):
             return at.table
         return at.loaded
 
     def in_image(self, address: int) -> bool:
         kernel = self.lab.kernel
         return kernel.address("kernel_start") <= address < kernel.address("kernel_end")
+
+    def on_boot_stack(self, address: int) -> bool:
+        """Whether an address is on the stack on which gdt_init runs."""
+        kernel = self.lab.kernel
+        top = kernel.address("boot_stack_top")
+        return top - kernel.stack_bytes <= address < top
+
+    @property
+    def gdb_table(self) -> str:
+        """Commands that show the student's table: `gdt` does once it is loaded."""
+        if not self.uses_boot_table:
+            return "gdt"
+        return self._in_memory("gdt")
+
+    @property
+    def gdb_tss(self) -> str:
+        """Commands that show the student's TSS: `tss` does once TR names one."""
+        if self.at_init.cpu.tr[0] == segments.TSS:
+            return "tss"
+        return self._in_memory("tss")
+
+    def _in_memory(self, field: str) -> str:
+        until = ("break gdt_check_user" if self.came_to(Moment.INIT)
+                 else f"break {(self.lgdt or FILE).removeprefix('kernel/')}")
+        return f"{until}, continue, print/x per_cpu.segments.{field}"
 
     def entry_at(self, selector: int) -> Descriptor:
         return Descriptor(selector, struct.unpack_from("<Q", self.table, selector)[0])
@@ -106,7 +141,40 @@ class GdtBoot:
         return line or self.lab.place("gdt_init")
 
     def where_entry(self, selector: int) -> Optional[str]:
-        return self.where(self.lab.kernel.table + selector)
+        """The line that wrote an entry, be it to a wrong place."""
+        index = self.strayed_to(selector)
+        return self.where(self.lab.kernel.table + (
+            selector if index is None else 8 * index))
+
+    @property
+    def lgdt(self) -> Optional[str]:
+        """The line of gdt_init's LGDT; its first where that is not found."""
+        kernel = self.lab.kernel
+        found = LGDT.search(kernel.code("gdt_init"))
+        line = found and line_in(self.lab.kernel_path, FILE,
+                                 kernel.address("gdt_init") + found.start())
+        return line or self.lab.place("gdt_init")
+
+    def strayed_to(self, selector: int) -> Optional[int]:
+        """The index at which an entry that is zero was written instead, if that
+        is its selector."""
+        if self.entry_at(selector).value:
+            return None
+        return next((index for index in (selector, selector | 3) if Descriptor(
+            selector, self.strayed.get(index, 0)).bit(47)), None)
+
+    def segment_flaws(self, selector: int) -> Iterator[Finding]:
+        """What is wrong with the entry of a segment."""
+        index = self.strayed_to(selector)
+        if index is None:
+            yield from segments.segment_flaws(
+                self.entry_at(selector), *segments.SEGMENTS[selector])
+            return
+        yield segments.flaw(
+            f"{self.entry_at(selector).name} is zero, and there is a descriptor at "
+            f"index {index:#x}, past the end of the table: a selector is a byte "
+            "offset, and the index of its entry is that divided by 8",
+            f"a descriptor at index {selector // 8}", f"one at index {index}")
 
     def exchanged(self) -> bool:
         """Whether user data and user code stand in each other's place."""
@@ -123,8 +191,7 @@ def watch(lab: Lab) -> GdtBoot:
     event = watcher.advance(lab.kernel.address("gdt_init"), traps=False)
     if event.verdict is not None:
         raise event.verdict
-    size = watcher.tss + segments.TSS_SIZE - watcher.table
-    gdb.insert_watchpoint(watcher.table, size)
+    gdb.insert_watchpoint(watcher.table, watcher.watched)
     event = watcher.advance(gdb.read_u64(gdb.register("rsp")), traps=False,
                             watching=True)
     if event.verdict is not None:
@@ -132,11 +199,13 @@ def watch(lab: Lab) -> GdtBoot:
     tables = watcher.tables()
     boot = GdtBoot(
         lab, tables, watcher.writes,
+        {index: gdb.read_u64(watcher.table + 8 * index)
+         for selector in segments.SEGMENTS for index in (selector, selector | 3)},
         {top: gdb.peek(top - 1024, 1024) is not None
          for top in Tss.parse(tables.tss).ist if top},
         {Moment.INIT: event})
     if event.is_there:
-        gdb.remove_watchpoint(watcher.table, size)
+        gdb.remove_watchpoint(watcher.table, watcher.watched)
         _follow(watcher, boot)
     return boot
 
@@ -163,7 +232,10 @@ def _moments(watcher: Watcher, boot: GdtBoot, probe: Symbols) -> Iterator[Event]
     boot.in_ring_3 = gdb.registers()
     event = watcher.advance(probe.address("ring3_spin"))
     before = gdb.registers() if event.is_there else {}
-    yield _trapped(watcher, boot, Moment.TICK, FIRST_IRQ) if before else event
+    event = _trapped(watcher, boot, Moment.TICK, FIRST_IRQ) if before else event
+    if event.is_there:
+        _spend(watcher)
+    yield event
     yield watcher.advance(boot.traps[Moment.TICK].rip)
     boot.changed = _changed(before, gdb.registers())
     gdb.set_register("rax", 1)
@@ -190,6 +262,14 @@ def _entry(watcher: Watcher, boot: GdtBoot, probe: Symbols) -> Event:
     if gdb.in_ring_3():
         return Event(REACHED, gdb.register("rip"))
     return watcher.advance(probe.elf["e_entry"])
+
+
+def _spend(watcher: Watcher) -> None:
+    """At the first instruction of trap_handler: every register that a C function
+    may change is changed, so that the stub around it has to restore each."""
+    for name in CALLER_SAVED:
+        if name not in C_ARGUMENTS[:2]:  # its own
+            watcher.gdb.set_register(name, SPENT)
 
 
 def _trapped(watcher: Watcher, boot: GdtBoot, moment: Moment, vector: int) -> Event:

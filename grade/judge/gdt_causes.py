@@ -8,7 +8,7 @@ from typing import Iterator, Optional
 
 from machine.finding import Finding
 from machine.x86 import NAMES_SELECTOR
-from . import segments
+from . import loads, segments
 from .gdt_boot import FILE, GdtBoot, Moment
 from .places import line_in
 from .segments import flaw
@@ -20,14 +20,10 @@ BUSY_TSS = 0xB
 
 def flaws(boot: GdtBoot) -> Iterator[Finding]:
     """What is wrong with the tables."""
-    base, limit = boot.at_init.cpu.gdt
+    limit = boot.at_init.cpu.gdt[1]
+    yield from base_flaws(boot)
     if boot.uses_boot_table:
-        yield flaw("GDTR still holds the boot table: gdt_init has not loaded its own")
         return
-    if not boot.in_image(base):
-        yield flaw(f"GDTR.base is {base:#x}, which is not in the kernel")
-    if on_boot_stack(boot, base):
-        yield flaw("The table lies on the boot stack, and has been overwritten")
     if limit < segments.TABLE_SIZE - 1:
         yield flaw(f"GDTR.limit is {limit:#x}: entry {(limit + 1) // 8 * 8:#04x} "
                    "ends past it")
@@ -35,27 +31,60 @@ def flaws(boot: GdtBoot) -> Iterator[Finding]:
         yield flaw("Entry 0x28 is code and entry 0x30 is data: user data and user "
                    "code have changed places")
         return
-    for selector, (code, ring) in segments.SEGMENTS.items():
-        yield from segments.segment_flaws(boot.entry_at(selector), code, ring)
+    for selector in segments.SEGMENTS:
+        yield from boot.segment_flaws(selector)
     yield from tss_flaws(boot)
 
 
-def on_boot_stack(boot: GdtBoot, address: int) -> bool:
-    """Whether an address is on the stack on which gdt_init runs."""
-    kernel = boot.lab.kernel
-    top = kernel.address("boot_stack_top")
-    return top - kernel.stack_bytes <= address < top
+def base_flaws(boot: GdtBoot) -> Iterator[Finding]:
+    """What is wrong with the place that GDTR names: then the entries there say
+    nothing."""
+    base = boot.at_init.cpu.gdt[0]
+    if boot.uses_boot_table:
+        yield flaw("GDTR still holds the boot table: gdt_init has not loaded its own")
+    elif boot.on_boot_stack(base) and any(boot.at_init.table):
+        yield flaw(f"GDTR.base is {base:#x}, on the boot stack, but segments->gdt, "
+                   "which is filled in, is elsewhere: it is the address of a pointer, "
+                   "and has to be what the pointer holds",
+                   f"{boot.lab.kernel.table:#x}", f"{base:#x}")
+    elif boot.on_boot_stack(base):
+        yield flaw(f"GDTR.base is {base:#x}, on the boot stack: the table is a local "
+                   "variable, and what is called after gdt_init returns overwrites it",
+                   "a place in the kernel's data", f"{base:#x}")
+    elif not boot.in_image(base):
+        yield flaw(f"GDTR.base is {base:#x}, which is not in the kernel: LGDT reads "
+                   "the limit from two bytes and the base from the eight bytes right "
+                   "after them, without a gap", "a place in the kernel's data",
+                   f"{base:#x}")
 
 
 def tss_flaws(boot: GdtBoot) -> Iterator[Finding]:
     """What is wrong with the way to the TSS."""
     lower = boot.entry_at(segments.TSS)
-    yield from segments.tss_flaws(lower)
+    tss = boot.lab.kernel.tss
+    yield from segments.tss_flaws(lower, tss)
     yield from segments.tss_base_flaws(
-        lower, boot.entry_at(segments.TSS + 8).value, boot.lab.kernel.tss)
+        lower, boot.entry_at(segments.TSS + 8).value, tss)
+    yield from tr_flaws(boot)
+
+
+def tr_flaws(boot: GdtBoot) -> Iterator[Finding]:
+    """What is wrong with the selector in TR when gdt_init has returned."""
     selector = boot.at_init.cpu.tr[0]
-    if boot.came_to(Moment.INIT) and selector != segments.TSS:
-        yield flaw(f"TR is {selector:#x}: no LTR has told the CPU where the TSS is")
+    if not boot.came_to(Moment.INIT) or selector == segments.TSS:
+        return
+    if selector == 0:
+        why = ("no LTR has told the CPU where the TSS is, and the first interrupt of "
+               "ring 3 finds no RSP0")
+    elif selector & ~7 == 0:
+        why = (f"LTR was given entry 0 with RPL {selector & 3}. It takes a selector, "
+               "which is a byte offset, not an index; a CPU of silicon raises #GP "
+               "where QEMU lets it pass")
+    else:
+        why = (f"LTR was given entry {selector & ~7:#04x} with RPL {selector & 3}. TR is "
+               "no segment of ring 3's: the TSS's selector has RPL 0")
+    yield flaw(f"TR is {selector:#x} when gdt_init returns: {why}",
+               f"{segments.TSS:#x}", f"{selector:#x}")
 
 
 def selector_flaws(boot: GdtBoot, selector: int) -> Iterator[Finding]:
@@ -70,9 +99,9 @@ def selector_flaws(boot: GdtBoot, selector: int) -> Iterator[Finding]:
     if selector in (segments.USER_CS, segments.USER_DS) and boot.exchanged():
         yield flaw("user data and user code have changed places")
     elif selector in segments.SEGMENTS:
-        yield from segments.segment_flaws(entry, *segments.SEGMENTS[selector])
+        yield from boot.segment_flaws(selector)
     elif selector == segments.TSS:
-        yield from segments.tss_flaws(entry)
+        yield from segments.tss_flaws(entry, boot.lab.kernel.tss)
         if entry.type == BUSY_TSS:
             yield flaw("the TSS descriptor's type is 0xb, busy: LTR takes only an "
                        "available one, and sets the busy bit itself; was it busy "
@@ -82,6 +111,11 @@ def selector_flaws(boot: GdtBoot, selector: int) -> Iterator[Finding]:
 def why(boot: GdtBoot, event: Event, ring_3: bool) -> str:
     """The likeliest reason of an exception, as half a sentence. With ring_3
     the way to the TSS is looked at first."""
+    for found in base_flaws(boot):
+        return found.cause
+    if event.selector is not None and (refused := loads.explained(
+            loads.name(event.code), event.selector)):
+        return refused
     if event.vector in NAMES_SELECTOR and event.error & 0xFFFC \
             and not event.error & 2:
         for found in selector_flaws(boot, event.error & 0xFFF8):
@@ -101,7 +135,7 @@ def describe(boot: GdtBoot, event: Event, during: str, ring_3: bool = False
     if event.verdict is not None:
         return _with_reason(boot, event.verdict, ring_3)
     what = segments.exception_text(event.vector, event.error)
-    name = _instruction(event.code)
+    name = loads.name(event.code)
     line = line_in(boot.lab.kernel_path, FILE, event.rip) \
         or boot.lab.kernel.line_at(event.rip)
     cause = f"{during} ended in {'a triple fault: ' if event.kind is DEAD else ''}{what}"
@@ -111,6 +145,15 @@ def describe(boot: GdtBoot, event: Event, during: str, ring_3: bool = False
     return verdict(Ground.WRONG if reason else Ground.RESET,
                    f"{cause}. {_sentence(reason)}" if reason else cause,
                    where=line or boot.lab.place("gdt_init"), gdb="break gdt_init")
+
+
+def how_it_ended(boot: GdtBoot, moment: Moment, during: str) -> str:
+    """For a test that needs a moment that did not come: why, as a sentence after
+    what the test needs; nothing where it came or was not waited for."""
+    event = boot.events.get(moment)
+    if event is None or event.is_there:
+        return ""
+    return f". {describe(boot, event, during).cause}"
 
 
 def _with_reason(boot: GdtBoot, found: Verdict, ring_3: bool) -> Verdict:
@@ -128,18 +171,3 @@ def _sentence(text: str) -> str:
 
 def _hex(number: Optional[int]) -> str:
     return "unreadable" if number is None else f"{number:#x}"
-
-
-def _instruction(code: bytes) -> str:
-    """The instructions that load segments, by their bytes."""
-    if code[:1] == b"\x48":
-        code = code[1:]
-    if code[:1] == b"\x8e":
-        register = ["ES", "CS", "SS", "DS", "FS", "GS", "?", "?"][code[1] >> 3 & 7]
-        return f"the move to {register}"
-    if code[:2] == b"\x0f\x00" and code[2] >> 3 & 7 == 3:
-        return "LTR"
-    if code[:2] == b"\x0f\x01":
-        return "LGDT"
-    return {b"\xcf": "IRETQ", b"\xcb": "the far return that loads CS"}.get(
-        code[:1], "")

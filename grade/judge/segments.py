@@ -28,6 +28,14 @@ SEGMENTS = {KERNEL_CS: (True, 0), KERNEL_DS: (False, 0), USER_CS: (True, 3),
             USER_DS: (False, 3)}
 
 
+def set_by_the_cpu(offset: int) -> int:
+    """The bits of the table's word at an offset that the CPU sets by itself: a
+    TSS's busy, a segment's accessed."""
+    if offset not in ROLES or offset in (0, TSS + 8):
+        return 0
+    return 1 << (41 if offset == TSS else 40)
+
+
 def flaw(cause: str, expected: Optional[str] = None, found: Optional[str] = None
          ) -> Finding:
     """One field that is wrong."""
@@ -85,7 +93,8 @@ ROLES = {
 
 def segment_flaws(d: Descriptor, code: bool, ring: int) -> Iterator[Finding]:
     """What is wrong with a code or data descriptor for a ring. The accessed
-    bit, AVL, G and the limit are free: long mode does not look at them."""
+    bit, AVL, G, the limit and a data segment's D/B are free: long mode does not
+    look at them."""
     kind = "code" if code else "data"
     if d.value == 0:
         yield flaw(f"{d.name} is all zero: nobody has filled it in, and loading "
@@ -139,9 +148,6 @@ def _data_flaws(d: Descriptor) -> Iterator[Finding]:
     if d.bit(53):
         yield flaw(f"{d.name} has L = 1 (bit 53), which belongs to code",
                    "L = 0", "L = 1")
-    if not d.bit(54):
-        yield flaw(f"{d.name} has B = 0 (bit 54): a 16-bit stack segment outside "
-                   "long mode", "B = 1", "B = 0")
 
 
 def both_sizes_flaws(d: Descriptor) -> Iterator[Finding]:
@@ -152,11 +158,20 @@ def both_sizes_flaws(d: Descriptor) -> Iterator[Finding]:
                    "D = 0 where L = 1", "L = 1, D = 1")
 
 
-def tss_flaws(d: Descriptor) -> Iterator[Finding]:
-    """What is wrong with the lower half of the TSS descriptor, less its base."""
+def tss_flaws(d: Descriptor, tss: int) -> Iterator[Finding]:
+    """What is wrong with the lower half of the TSS descriptor, less its base: but
+    a base at another place has spoilt what is there."""
     if d.value == 0:
         yield flaw(f"{d.name} is all zero: nobody has filled it in, and LTR "
                    f"{d.selector:#x} is a #GP", "a descriptor", "0")
+        return
+    slipped = next((at for at in (0, 8, 24, 32) if (
+        d.value >> at ^ tss) & 0xFFFFFF == 0), None)
+    if slipped is not None and d.value >> 16 & 0xFFFF != tss & 0xFFFF:
+        yield flaw(f"{d.name} has the TSS's address from bit {slipped} on: bits 23:0 "
+                   "of the base stand at bits 39:16 of the entry, and here they "
+                   "spoil another field", f"{tss & 0xFFFFFF:#x} at bit 16",
+                   f"{d.value:#x}")
         return
     if d.bit(44):
         yield flaw(f"{d.name} has S = 1 (bit 44): that makes it a code or data "

@@ -15,7 +15,7 @@ enosys efault""".split()
 
 
 PHRASES = {"64 bit": "64-bit", "32 bit": "32-bit", "no execute": "no-execute",
-           "gib": "GiB", "c": "C", "kernel GS base": "KERNEL_GS_BASE",
+           "entry 18": "entry 0x18", "gib": "GiB", "c": "C", "kernel GS base": "KERNEL_GS_BASE",
            "single stepped": "single-stepped", "hlt cli": "hlt, cli",
            "getpid getppid": "getpid, getppid", "files directory": "files, directory"}
 

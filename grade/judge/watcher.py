@@ -16,7 +16,7 @@ from machine.gdb_remote import (
 from machine.kernel import TrapFrame
 from machine.result import MachineError
 from machine.x86 import DOUBLE_FAULT
-from . import qemu_log, segments
+from . import loads, qemu_log, segments
 from .lab import Lab
 from .patience import LabMachine
 from .qemu_log import QemuLog
@@ -39,14 +39,16 @@ REACHED, EXCEPTION, DEAD, STOPPED = Came
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """What came, where, and of an exception its vector and error code; of what is
-    STOPPED the verdict says how."""
+    """What came, where, and of an exception its vector and error code, and the
+    selector that the instruction was to load, if it was; of what is STOPPED the
+    verdict says how."""
 
     kind: Came
     rip: int = 0
     vector: int = 0
     error: int = 0
     code: bytes = b""  # the bytes at rip
+    selector: Optional[int] = None
     verdict: Optional[Verdict] = None
 
     @property
@@ -81,6 +83,8 @@ class Watcher:
             flags=["-no-shutdown", *self.log.flags], **options)
         self.gdb: Gdb = self.machine.gdb()
         self.table, self.tss = self.kernel.table, self.kernel.tss
+        # The bytes that are watched: as far as an entry whose index is a selector.
+        self.watched = 8 * ((segments.USER_CS | 3) + 1)
         self.writes: dict[int, int] = {}
         self._old = b""  # the tables, as they were before the next write
 
@@ -139,8 +143,10 @@ class Watcher:
                 f"{self.kernel.name_at(rip)}, by a port",
                 where=self.kernel.line_at(rip)))
         root = qemu_log.root(log)
+        code, registers = self._code(rip), self.gdb.registers()
         return Event(DEAD, rip, root.vector if root else DOUBLE_FAULT,
-                     root.error if root else 0, self._code(rip))
+                     root.error if root else 0, code,
+                     loads.selector(code, registers, registers["rsp"], self.gdb))
 
     def _ends_with_status(self) -> bool:
         """Lets a machine end that has stopped at its end; true if the kernel gave it
@@ -172,20 +178,24 @@ class Watcher:
         return error, self.gdb.read_u64(at), self.gdb.read_u64(at + 8)
 
     def _exception(self, trap: TrapFrame) -> Event:
-        return Event(EXCEPTION, trap.rip, trap.vector, trap.error,
-                     self._code(trap.rip))
+        code = self._code(trap.rip)
+        return Event(EXCEPTION, trap.rip, trap.vector, trap.error, code,
+                     loads.selector(code, {}, trap.rsp, self.gdb))
 
     def _code(self, rip: int) -> bytes:
         return self.gdb.peek(rip, 4) or b""
 
     def _words(self) -> bytes:
-        return self.gdb.read(self.table, self.tss + segments.TSS_SIZE - self.table)
+        return self.gdb.read(self.table, self.watched)
 
     def _note(self, _: Stop) -> None:
-        """Which words of the tables a write has changed."""
+        """Which words of the tables a write has changed. Where only a bit differs
+        that the CPU sets itself, it was LTR or the load of a segment."""
         new, rip = self._words(), self.gdb.register("rip")
         for offset in range(0, len(new), 8):
-            if new[offset:offset + 8] != self._old[offset:offset + 8]:
+            was, now = (int.from_bytes(words[offset:offset + 8], "little")
+                        for words in (self._old, new))
+            if (was ^ now) & ~segments.set_by_the_cpu(offset):
                 self.writes[self.table + offset & ~7] = rip
         self._old = new
 
