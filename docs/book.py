@@ -49,15 +49,28 @@ def headers() -> None:
                    timeout=deadlines.host())
 
 
+# The calls that are recorded for the chapters: program, number, count, how the handler
+# is followed.
+CALLS: dict[str, tuple[str, int, int]] = {
+    "getpid": ("/bin/regs 7", 39, 2), "fork": ("/bin/forktest", 57, 1),
+    "exec": ("/bin/exectest", 59, 1), "write": ("/bin/hello", 1, 1),
+    "wait": ("/bin/forktest", 61, 1),
+}
+
+
 def traces(directory: Path) -> None:
-    """A page for each recorded call."""
+    """A page for each recorded call, and its JSON for the exercises' answers."""
     directory.mkdir(parents=True)
-    getpid = Recorder("/bin/regs 7", 39, 2).record()
-    fork = Recorder("/bin/forktest", 57).record()
-    (directory / "getpid.html").write_text(page.page(getpid))
-    (directory / "fork.html").write_text(page.page(fork))
-    with tempfile.TemporaryDirectory(prefix="threshold-book-") as name:
-        tree = known_wrong.wrong_tree(WRONG, Path(name) / "tree")
+    recordings = BOOK / "traces"
+    recordings.mkdir()
+    for name, (program, number, count) in CALLS.items():
+        trace = Recorder(program, number, count).record()
+        (recordings / f"{name}.json").write_text(json.dumps(trace))
+        (directory / f"{name}.html").write_text(page.page(trace))
+        if name == "getpid":
+            getpid = trace
+    with tempfile.TemporaryDirectory(prefix="threshold-book-") as place:
+        tree = known_wrong.wrong_tree(WRONG, Path(place) / "tree")
         wrong = Recorder("/bin/regs 7", 39, 2, tree=tree).record()
     (directory / "wrong.html").write_text(page.page(wrong, getpid))
     (directory / "try.html").write_text(page.try_page(

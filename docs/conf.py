@@ -32,9 +32,9 @@ author = "the Threshold authors"
 # pylint: disable=redefined-builtin
 copyright = "the Threshold authors, MIT licence"
 
-extensions = ["myst_parser", "breathe"]
+extensions = ["myst_parser", "breathe", "directives"]
 root_doc = "docs/index"
-include_patterns = ["docs/*.md", "labs/*.md"]
+include_patterns = ["docs/*.md", "docs/chapters/*.md", "labs/*.md"]
 exclude_patterns = ["build", "labs/student", "labs/examples"]
 myst_heading_anchors = 3
 myst_enable_extensions = ["deflist"]

@@ -24,3 +24,30 @@
   new MutationObserver(tellAll).observe(document.body, { attributes: true,
     attributeFilter: ["data-theme"] });
 }());
+
+/* Exercises: what was typed is compared with the answer, a number in any base that is
+ * marked, or one of some words. */
+(function () {
+  const plain = (text) => text.trim().toLowerCase().replace(/[%`'"().]/g, "")
+    .replace(/\s+/g, " ");
+
+  function isRight(typed, answer) {
+    const number = (text) => {
+      const [, sign, digits] = /^(-?)(0x[0-9a-f]+|\d+)$/i.exec(text.replace(/[\s_,]/g, "")) || [];
+      return digits === undefined ? undefined : BigInt(digits) * (sign ? -1n : 1n);
+    };
+    const right = number(answer);
+    if (right !== undefined) return number(typed.trim()) === right;
+    return answer.split("|").some((word) => plain(word) === plain(typed));
+  }
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target.closest("form.answer");
+    if (!form) return;
+    event.preventDefault();
+    const right = isRight(form.querySelector("input").value, form.dataset.answer);
+    const output = form.querySelector("output");
+    output.textContent = right ? "✓ Right." : "✗ Not so. Look again.";
+    output.className = right ? "right" : "wrong";
+  });
+}());

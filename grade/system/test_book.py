@@ -170,11 +170,32 @@ def test_the_words_of_a_figure_are_apart(chromium: Browser) -> None:
 
 
 @in_a_browser
+def test_an_exercise_says_whether_an_answer_is_right(chromium: Browser) -> None:
+    """Each with its own answer, in hexadecimal too, and with one that is wrong."""
+    told = {}
+    for path in sorted(HTML.glob("docs/chapters/*.html")):
+        chromium.open(path)
+        told[path.stem] = chromium.run("""
+            return [...document.querySelectorAll('form.answer')].map((form) => {
+                const say = (text) => { form.querySelector('input').value = text;
+                    form.requestSubmit(); return form.querySelector('output').className; };
+                const {answer} = form.dataset, [first] = answer.split('|');
+                const number = /^\\d+$/.test(answer);
+                return [say(first), number ? say('0x' + BigInt(answer).toString(16))
+                    : say(first.toUpperCase()), say(number ? answer + '1' : 'no ' + first)];
+            });""")
+    assert all(len(forms) >= 4 for forms in told.values())
+    assert {tuple(form) for forms in told.values() for form in forms} == {
+        ("right", "right", "wrong")}
+
+
+@in_a_browser
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_axe_finds_no_serious_fault(dark: bool, chromium: Browser, axe: str) -> None:
     chromium.look(1280, 800, dark=dark)
     found = []
-    for name in ("docs/tour", "labs/3-entry", "docs/glossary", "docs/index"):
+    for name in ("docs/tour", "labs/3-entry", "docs/glossary", "docs/index",
+                 "docs/chapters/5-processes"):
         chromium.open(HTML / f"{name}.html")
         found += [f"{name}: {fault}" for fault in faults(chromium, axe)]
     assert not found, "\n".join(found)

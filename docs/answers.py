@@ -1,0 +1,99 @@
+"""The answers of the book's exercises, taken from what they are about: the kernel's
+headers, its symbols, its programs, and the calls that were recorded for the book. No
+answer that a machine can give is written down.
+
+An exercise names an expression, as in `constant("USER_CS") & 3`; these are its words.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from pathlib import Path
+from typing import Any, Callable
+
+TREE = Path(__file__).resolve().parents[1]
+TRACES = TREE / "build/book/traces"
+sys.path.insert(0, str(TREE / "grade"))
+# pylint: disable=wrong-import-position
+from machine.headers import kernel_constants  # noqa: E402
+from machine.symbols import Symbols  # noqa: E402
+
+
+def constant(name: str) -> int:
+    """What a #define of the kernel's headers says."""
+    return kernel_constants(TREE)[name]
+
+
+@functools.lru_cache(maxsize=None)
+def _symbols(program: str) -> Symbols:
+    return Symbols(TREE / (f"build/root/bin/{program}" if program else "build/kernel.elf"))
+
+
+def address(name: str, program: str = "") -> int:
+    """Where a function or variable of the kernel, or of a program, is."""
+    return int(_symbols(program).address(name))
+
+
+def size_of(structure: str) -> int:
+    """Bytes of a struct of the kernel."""
+    return _symbols("").size_of(structure)
+
+
+def index(va: int, level: int) -> int:
+    """Which entry of the table at a level (3: the PML4) an address goes through."""
+    return va >> (12 + 9 * level) & 511
+
+
+@functools.lru_cache(maxsize=None)
+def trace(name: str) -> dict[str, Any]:
+    """A recorded call of the book."""
+    loaded: dict[str, Any] = json.loads((TRACES / f"{name}.json").read_text())
+    return loaded
+
+
+def section(name: str, part: str = "call") -> dict[str, Any]:
+    return next(s for s in trace(name)["sections"] if s["id"] == part)
+
+
+def steps(name: str, part: str = "call") -> int:
+    """How many steps a part of a recorded call has."""
+    return len(section(name, part)["steps"])
+
+
+def result(name: str) -> int:
+    """What a recorded call returned, as a number with a sign."""
+    value = int(trace(name)["call"]["result"], 16)
+    return value - (1 << 64) if value >> 63 else value
+
+
+def register(name: str, part: str, position: int, which: str) -> int:
+    """A register of a recorded call after so many steps of a part."""
+    here = section(name, part)
+    value = here["start"][which]
+    for step in here["steps"][:position]:
+        value = step["set"].get(which, value)
+    return int(value, 16)
+
+
+def first(name: str, part: str, asm: str) -> int:
+    """How many steps of a part run before the first that is this instruction."""
+    here = section(name, part)
+    rip = here["start"]["rip"]
+    for k, step in enumerate(here["steps"]):
+        if trace(name)["code"][rip]["asm"].split()[0] == asm:
+            return k
+        rip = step["set"].get("rip", rip)
+    raise ValueError(f"{name} has no {asm}")
+
+
+WORDS: dict[str, Callable[..., Any]] = {
+    function.__name__: function for function in (
+        constant, address, size_of, index, steps, result, register, first)}
+
+
+def answer(expression: str) -> str:
+    """What an exercise's expression gives, in decimal."""
+    value = eval(expression, {"__builtins__": {"len": len}}, WORDS)  # pylint: disable=eval-used
+    return str(int(value))

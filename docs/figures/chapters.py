@@ -1,0 +1,145 @@
+"""The figures of docs/chapters."""
+
+from __future__ import annotations
+
+from draw import Figure
+
+
+def boot_stages() -> Figure:
+    """From the loader's jump to main."""
+    f = Figure("boot-stages", 760, 250, "Four stages from the loader to main", """
+        Four boxes from left to right. First, pvh_start: 32-bit code at its physical
+        address, paging off. Second: page tables are made at 0, DIRECT_MAP and
+        KERNEL_BASE; PAE, CR3 and EFER.LME are set. Third: CR0.PG is set and a far jump
+        loads a 64-bit code segment; the code still runs at its low address. Fourth,
+        higher_half: the kernel's own addresses, a stack, and the call of main.""")
+    stages = [
+        ("pvh_start", ["32 bits", "physical address", "no paging, no stack"], "grey"),
+        ("tables", ["at 0, DIRECT_MAP,", "KERNEL_BASE;", "PAE, CR3, LME"], "plain"),
+        ("long_mode", ["PG, then a far jump:", "64 bits,", "the low address"], "new"),
+        ("higher_half", ["64 bits,", "KERNEL_BASE;", "a stack, then main"], "kernel"),
+    ]
+    for number, (name, lines, fill) in enumerate(stages):
+        x = 16 + number * 188
+        f.text(x + 82, 40, name, anchor="middle", bold=True)
+        f.box(x, 56, 164, 96, lines, fill=fill, size=13)
+        if number:
+            f.arrow((x - 24, 104), (x - 2, 104))
+    f.lines(16, 186, [
+        "The tables map the same memory three times, so that each next instruction is there:",
+        "where the code runs now, where C finds physical memory, and where it is linked."],
+        size=13)
+    return f
+
+
+def trap_frame() -> Figure:
+    """What lies on the kernel stack after an interrupt of ring 3."""
+    f = Figure("trap-frame", 760, 330, "The frame of an exception or interrupt", """
+        A kernel stack from its top down. The CPU pushes SS, RSP, RFLAGS, CS and RIP, and
+        for some vectors an error code. The stub pushes zero instead of an error code
+        where there is none, and the vector. trap_common pushes fifteen registers. RSP
+        then points to struct trap_frame, 176 bytes below the top.""")
+    words = [("SS", "user"), ("RSP", "user"), ("RFLAGS", "user"), ("CS", "user"),
+             ("RIP", "user"), ("error code, or 0", "plain"), ("vector", "new"),
+             ("RAX, RBX … R15", "kernel")]
+    for number, (word, fill) in enumerate(words):
+        f.box(280, 30 + 34 * number, 200, 34, word, fill=fill, size=13)
+    f.text(268, 34, "top, RSP0", anchor="end", size=12, quiet=True)
+    for first, last, text in ((0, 4, "the CPU pushes"), (5, 5, "CPU or stub"),
+                              (6, 6, "the vector's stub"), (7, 7, "push_registers")):
+        top, bottom = 34 + 34 * first, 60 + 34 * last
+        f.line((490, top), (498, top), (498, bottom), (490, bottom))
+        f.text(508, (top + bottom) / 2 + 5, text, size=13)
+    f.arrow((200, 302), (278, 302))
+    f.text(190, 306, "RSP: trap_frame", anchor="end", size=12)
+    f.text(268, 238, "−48", anchor="end", size=12, quiet=True)
+    f.text(268, 204, "−40", anchor="end", size=12, quiet=True)
+    return f
+
+
+def page_walk() -> Figure:
+    """The walk through four tables."""
+    f = Figure("page-walk", 760, 330, "The walk from an address to a page", """
+        The 48 bits of an address: bits 47 to 39 are an index into the PML4, 38 to 30 into
+        the PDPT, 29 to 21 into the page directory, 20 to 12 into the page table, and 11 to
+        0 are the byte in the page. CR3 holds the physical address of the PML4. In each
+        table the entry that the index chooses holds the physical address of the next
+        table; the last entry holds that of the page.""")
+    fields = [(47, 39, "PML4", "user"), (38, 30, "PDPT", "new"), (29, 21, "PD", "kernel"),
+              (20, 12, "PT", "plain"), (11, 0, "byte", "grey")]
+    f.bits(20, 40, 720, fields, scale=[1, 1, 1, 1, 1.2])
+    tables = [("PML4", "user"), ("PDPT", "new"), ("PD", "kernel"), ("PT", "plain"),
+              ("the page", "grey")]
+    for number, (name, fill) in enumerate(tables):
+        x = 34 + number * 145
+        f.box(x, 130, 104, 120, fill="plain")
+        f.box(x, 178, 104, 26, "4096 bytes" if number == 4 else "entry", fill=fill, size=12)
+        f.text(x + 52, 272, name, anchor="middle", bold=True, size=13)
+        if number < 4:
+            f.arrow((x + 104, 191), (x + 143, 132))
+        f.arrow((x + 52, 84), (x + 52, 176), dashed=True)
+    f.arrow((10, 110), (32, 130))
+    f.text(6, 104, "CR3", size=12, bold=True)
+    f.lines(20, 298, ["Each index is nine bits: 512 entries of eight bytes fill a page.",
+                      "A right counts only if all four entries grant it."], size=12)
+    return f
+
+
+def process_states() -> Figure:
+    """The life of a process."""
+    f = Figure("process-states", 760, 300, "The states of a process", """
+        proc_alloc makes a process NEW. proc_ready puts it into the queue: RUNNABLE.
+        schedule lets the first of the queue run. A process that runs goes back into the
+        queue by yield, to the sleepers by sleep, and by proc_exit it becomes a ZOMBIE.
+        wakeup takes a sleeper back into the queue. The parent's wait4 ends a zombie.""")
+    f.box(20, 60, 110, 50, "NEW", fill="grey", bold=True)
+    f.box(230, 60, 150, 50, ["RUNNABLE", "in the queue"], fill="new", size=13)
+    f.box(520, 60, 150, 50, ["RUNNABLE", "runs"], fill="user", size=13)
+    f.box(375, 200, 150, 50, ["SLEEPING", "for a channel"], fill="kernel", size=13)
+    f.box(610, 200, 120, 50, ["ZOMBIE"], fill="bad", bold=True)
+    f.arrow((130, 85), (228, 85), text="proc_ready", mono=False)
+    f.arrow((380, 75), (518, 75), text="schedule")
+    f.line((520, 100), (382, 100), arrow=True)
+    f.text(450, 118, "yield", anchor="middle")
+    f.arrow((575, 110), (500, 198))
+    f.text(508, 160, "sleep", anchor="end")
+    f.arrow((400, 198), (330, 112))
+    f.text(352, 170, "wakeup", anchor="end")
+    f.arrow((640, 110), (668, 198))
+    f.text(664, 150, "proc_exit")
+    f.text(748, 276, "the parent's wait4 frees it", anchor="end", size=12, quiet=True)
+    f.text(75, 134, "proc_alloc", anchor="middle", size=12, quiet=True)
+    return f
+
+
+def first_stack() -> Figure:
+    """What a program finds at RSP."""
+    f = Figure("first-stack", 760, 360, "A program's first stack", """
+        From the top of the stack down: the strings of the arguments and of the
+        environment; sixteen random bytes; the auxiliary vector, pairs of a key and a value
+        that end with a zero; a zero; the pointers to the environment's strings; a zero;
+        the pointers to the arguments; argc, to which RSP points.""")
+    words = [("strings", "plain", 30), ("16 random bytes", "grey", 30),
+             ("auxiliary vector", "new", 40), ("0", "plain", 26), ("envp[0] …", "kernel", 34),
+             ("0", "plain", 26), ("argv[0] …", "user", 34), ("argc", "user", 30)]
+    y = 34.0
+    for word, fill, height in words:
+        f.box(290, y, 190, height, word, fill=fill, size=13)
+        if word == "argc":
+            f.arrow((220, y + 15), (288, y + 15))
+            f.text(212, y + 20, "RSP", anchor="end", bold=True)
+        if word.startswith(("argv", "envp")):
+            f.line((480, y + height / 2), (540, y + height / 2), (540, 49), (482, 49),
+                   arrow=True, dashed=True)
+        if word == "auxiliary vector":
+            f.text(556, y + 18, "AT_PHDR, AT_PAGESZ,", size=12)
+            f.text(556, y + 34, "AT_ENTRY, AT_RANDOM …", size=12)
+        y += height
+    f.text(278, 40, "USER_END", anchor="end", size=12, quiet=True)
+    f.text(20, y + 34, "RSP is a multiple of 16. Below it the stack is empty, and may grow by "
+           "8 MB, page by page.", size=13)
+    return f
+
+
+FIGURES = {figure.name: figure for figure in (
+    boot_stages(), trap_frame(), page_walk(), process_states(), first_stack())}
