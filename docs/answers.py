@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any, Callable
 
 TREE = Path(__file__).resolve().parents[1]
-TRACES = TREE / "build/book/traces"
+TRACES = Path(os.environ.get("THRESHOLD_BOOK", TREE / "build/book")) / "traces"
 sys.path.insert(0, str(TREE / "grade"))
 # pylint: disable=wrong-import-position
 from machine.headers import kernel_constants  # noqa: E402

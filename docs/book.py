@@ -1,4 +1,6 @@
-"""Builds the book: `make book`, then open build/book/html/index.html.
+"""Builds the book: `make book`, then open build/book/html/index.html. With LAB=2 it is
+the students' edition of that release, in build/book-2: without what shows a solution
+that is not released yet.
 
 Doxygen reads the kernel's headers, a few calls are recorded for the chapter on
 traces, and Sphinx makes pages of it all. Every warning is an error, and so is a
@@ -7,8 +9,11 @@ link inside the book that leads nowhere.
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
 import html.parser
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,10 +22,9 @@ import tempfile
 import time
 import urllib.parse
 from pathlib import Path
+from typing import Optional
 
 TREE = Path(__file__).resolve().parents[1]
-BOOK = TREE / "build/book"
-HTML = BOOK / "html"
 for folder in ("grade", "docs/player"):
     sys.path.insert(0, str(TREE / folder))
 # pylint: disable=wrong-import-position
@@ -41,11 +45,26 @@ ENTRANCE = """<!doctype html>
 """
 
 
-def headers() -> None:
+@dataclasses.dataclass(frozen=True)
+class Edition:
+    """The whole book, or the students' of a lab."""
+
+    lab: Optional[int] = None
+
+    @property
+    def place(self) -> Path:
+        return TREE / ("build/book" if self.lab is None else f"build/book-{self.lab}")
+
+    @property
+    def html(self) -> Path:
+        return self.place / "html"
+
+
+def headers(edition: Edition) -> None:
     """The kernel's headers as XML."""
     options = (TREE / "docs/Doxyfile").read_text()
     subprocess.run(["doxygen", "-"], cwd=TREE, check=True, text=True,
-                   input=f"{options}\nOUTPUT_DIRECTORY = {BOOK}/doxygen\n",
+                   input=f"{options}\nOUTPUT_DIRECTORY = {edition.place}/doxygen\n",
                    timeout=deadlines.host())
 
 
@@ -58,17 +77,23 @@ CALLS: dict[str, tuple[str, int, int]] = {
 }
 
 
-def traces(directory: Path) -> None:
-    """A page for each recorded call, and its JSON for the exercises' answers."""
+def traces(edition: Edition) -> None:
+    """The JSON of each recorded call, for the exercises' answers, and a page for it. A
+    trace holds the sources that ran, so the students' edition has no page."""
+    directory = edition.place / "extra/traces"
     directory.mkdir(parents=True)
-    recordings = BOOK / "traces"
+    recordings = edition.place / "traces"
     recordings.mkdir()
     for name, (program, number, count) in CALLS.items():
         trace = Recorder(program, number, count).record()
         (recordings / f"{name}.json").write_text(json.dumps(trace))
+        if edition.lab is not None:
+            continue
         (directory / f"{name}.html").write_text(page.page(trace))
         if name == "getpid":
             getpid = trace
+    if edition.lab is not None:
+        return
     with tempfile.TemporaryDirectory(prefix="threshold-book-") as place:
         tree = known_wrong.wrong_tree(WRONG, Path(place) / "tree")
         wrong = Recorder("/bin/regs 7", 39, 2, tree=tree).record()
@@ -77,32 +102,35 @@ def traces(directory: Path) -> None:
         stub.stub_lines(TREE), stub.layout(TREE), stub.mistakes(TREE)))
 
 
-def pages() -> None:
+def pages(edition: Edition) -> None:
     """Sphinx; ends the program where it complains."""
+    students = [] if edition.lab is None else ["-t", "students"]
     done = subprocess.run(
         [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-E", "-b",
-         "html", "-c", "docs", "-d", str(BOOK / "doctrees"), ".", str(HTML)],
-        cwd=TREE, timeout=deadlines.host())
+         "html", "-c", "docs", *students, "-d", str(edition.place / "doctrees"), ".",
+         str(edition.html)], cwd=TREE, timeout=deadlines.host(),
+        env={**os.environ, "THRESHOLD_BOOK": str(edition.place),
+             "THRESHOLD_LAB": str(edition.lab or "")})
     if done.returncode:
         sys.exit("book: Sphinx had something to complain about.")
 
 
-def bundle_theme() -> None:
+def bundle_theme(html_: Path) -> None:
     """Makes of Furo's files what a browser loads from a disk. Its packages differ:
     the script is in modules, by one import or another, and the pages may ask for it
     as a module; the style sheet may name normalize.css, by an address of a web
     server's or of a bundler's, or hold it."""
-    script = HTML / "_static/scripts/furo.js"
+    script = html_ / "_static/scripts/furo.js"
     # The module that is imported has no names, only a default.
     script.write_text(re.sub(r"\bimport \* as (\w+) from", r"import \1 from",
                              script.read_text()))
     subprocess.run(["esbuild", script, "--bundle", f"--outfile={script}",
                     "--allow-overwrite", "--log-level=warning"],
                    check=True, timeout=deadlines.host())
-    for path in HTML.rglob("*.html"):
+    for path in html_.rglob("*.html"):
         path.write_text(re.sub(r'<script type="module"(?= src="[^"]*/furo\.js)',
                                "<script", path.read_text()))
-    style = HTML / "_static/styles/furo.css"
+    style = html_ / "_static/styles/furo.css"
     style.write_text(with_system_theme(re.sub(
         r"@import [^;]*\bnormalize\.css[^;]*;", lambda _: normalize(),
         style.read_text())))
@@ -127,10 +155,10 @@ def with_system_theme(css: str) -> str:
     return f"{css}\n@media screen and (prefers-color-scheme: dark) {{{rules}}}\n"
 
 
-def level_headings() -> None:
+def level_headings(html_: Path) -> None:
     """Says of Furo's captions in the sidebar at which level they are headings: it has
     forgotten to, and a screen reader then does not know."""
-    for path in HTML.rglob("*.html"):
+    for path in html_.rglob("*.html"):
         text = path.read_text()
         path.write_text(text.replace('role="heading">', 'role="heading" aria-level="2">'))
 
@@ -186,22 +214,26 @@ def broken_links(directory: Path) -> list[str]:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lab", type=int, choices=range(1, 6),
+                        help="the students' edition of this lab's release")
+    edition = Edition(parser.parse_args().lab)
     start = time.monotonic()
-    shutil.rmtree(BOOK, ignore_errors=True)
-    BOOK.mkdir(parents=True)
-    extra = BOOK / "extra"
-    extra.mkdir()
-    (extra / "index.html").write_text(ENTRANCE)
-    headers()
-    traces(extra / "traces")
-    pages()
-    bundle_theme()
-    level_headings()
-    broken = broken_links(HTML)
+    shutil.rmtree(edition.place, ignore_errors=True)
+    (edition.place / "extra").mkdir(parents=True)
+    (edition.place / "extra/index.html").write_text(ENTRANCE)
+    if edition.lab is None:
+        headers(edition)
+    traces(edition)
+    pages(edition)
+    bundle_theme(edition.html)
+    level_headings(edition.html)
+    broken = broken_links(edition.html)
     for line in broken:
         print(f"book: broken link: {line}", file=sys.stderr)
-    count = len(list(HTML.rglob("*.html")))
-    print(f"{HTML.relative_to(TREE)}/index.html: {count} pages in "
+    count = len(list(edition.html.rglob("*.html")))
+    print(f"{edition.html.relative_to(TREE)}/index.html: {count} pages in "
           f"{time.monotonic() - start:.0f} s")
     return 1 if broken else 0
 

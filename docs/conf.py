@@ -20,7 +20,9 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 TREE = Path(__file__).resolve().parents[1]
-BOOK = TREE / "build/book"
+# Set by book.py: where this edition is made, and whose lab's it is.
+BOOK = Path(os.environ.get("THRESHOLD_BOOK", TREE / "build/book"))
+LAB = int(os.environ.get("THRESHOLD_LAB") or 0)
 sys.path[:0] = [str(TREE / "grade"), str(TREE / "docs")]
 
 # What Sphinx's next release will not do is said to those who write extensions.
@@ -36,6 +38,14 @@ extensions = ["myst_parser", "breathe", "directives"]
 root_doc = "docs/index"
 include_patterns = ["docs/*.md", "docs/chapters/*.md", "labs/*.md"]
 exclude_patterns = ["build", "labs/student", "labs/examples"]
+# What shows a solution, or is the teacher's: not in the students' edition, and neither
+# are the handouts of labs to come.
+NOT_FOR_STUDENTS = ["docs/tour.md", "docs/api.md", "docs/from-reference.md",
+                    "docs/graders.md", "docs/traces.md", "labs/teacher.md",
+                    *(["docs/rewind.md"] if LAB <= 3 else []),  # steps through the stub
+                    *(str(path.relative_to(TREE)) for path in TREE.glob("labs/?-*.md")
+                      if int(path.name[0]) > LAB)] if LAB else []
+exclude_patterns += NOT_FOR_STUDENTS
 myst_heading_anchors = 3
 myst_enable_extensions = ["deflist"]
 
@@ -124,7 +134,7 @@ WATCHED = {
 
 def add_recorded_call(app: Sphinx, name: str, source: list[str]) -> None:
     """Puts the call that a handout is about where WATCHED says."""
-    if name not in WATCHED:
+    if name not in WATCHED or LAB:
         return
     heading, trace, step, words = WATCHED[name]
     before, found, after = source[0].partition(f"\n## {heading}\n")
@@ -138,6 +148,17 @@ def add_recorded_call(app: Sphinx, name: str, source: list[str]) -> None:
 <iframe class="trace" title="A recorded call of {trace}" loading="lazy"
 src="../traces/{trace}.html#{step}"></iframe>
 {found}{after}"""
+
+
+def leave_out(app: Sphinx, name: str, source: list[str]) -> None:
+    """Takes out of a page of the students' edition what leads to a page that it does
+    not have: a line of a table of contents; a link, but for its words."""
+    for path in NOT_FOR_STUDENTS:
+        stem = re.escape(Path(path).stem)
+        source[0] = re.sub(rf"^(?:\.\./labs/)?{stem}\n", "", source[0], flags=re.MULTILINE)
+        source[0] = re.sub(rf"\[([^\]]+)\]\([\w./-]*\b{stem}\.md[^)]*\)", r"\1", source[0])
+    source[0] = re.sub(r"^```\{toctree\}\n(?::.*\n)*\s*```\n", "", source[0],
+                       flags=re.MULTILINE)
 
 
 def prepare_figures(app: Sphinx, tree: nodes.document) -> None:
@@ -170,6 +191,8 @@ class TwoNameSpaces(logging.Filter):
 def setup(app: Sphinx) -> None:
     logging.getLogger("sphinx.sphinx.domains.c").addFilter(TwoNameSpaces())
     app.connect("source-read", add_recorded_call)
+    if LAB:
+        app.connect("source-read", leave_out)
     app.connect("doctree-read", prepare_figures)
     app.add_directive("wrong-solutions", WrongSolutions)
     # What was typed and what came, as it is: no colours to get wrong.

@@ -2,10 +2,12 @@
 
     ```{listing} kernel/switch.c switch_to          a function, by its name
     ```{play} fork call/49                          a recorded call, at its step
-    ```{exercise} What does the frame end at?       a question with a checked answer
-    :answer: constant("FRAME_SIZE")                 answers.py has the words for it
+    ~~~{exercise} How long is `struct context`?     a question with a checked answer
+    :answer: size_of("context")                     answers.py has the words for it
     An explanation, shown when it is asked for.
-    ```
+    ~~~
+
+The last has tildes, as a line that begins with backquotes may hold no more of them.
 """
 
 from __future__ import annotations

@@ -40,5 +40,5 @@ steps: all build/tools-check ## type each solution in steps, and grade each step
 figures: ## draw the figures of the handouts and of the book
 	@$(PYTHON) labs/figures/draw.py
 
-book: all build/tools-book ## make the book: build/book/html/index.html
-	@$(PYTHON) docs/book.py
+book: all build/tools-book ## make the book: build/book/html (LAB=2: its students')
+	@$(PYTHON) docs/book.py $(if $(LAB),--lab '$(LAB)')

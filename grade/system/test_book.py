@@ -3,6 +3,8 @@ browser reads it from the disk alone."""
 
 from __future__ import annotations
 
+import html
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +17,8 @@ from browser import Browser, missing
 from machine.qemu import TREE
 from playing import faults
 
-sys.path.insert(0, str(TREE / "docs"))
+sys.path[:0] = [str(TREE / "docs"), str(TREE / "labs")]
+import release  # noqa: E402  pylint: disable=wrong-import-position
 
 pytestmark = [
     pytest.mark.xdist_group("browser"),
@@ -41,6 +44,30 @@ def book() -> str:
 def test_it_builds_without_a_warning(book: str) -> None:
     lines = book.splitlines()
     assert len(lines) == 1 and lines[0].startswith("build/book/html/index.html: ")
+
+
+def test_the_students_edition_shows_no_solution_that_is_to_come() -> None:
+    """Of lab 3's release: its handouts and chapters, and no line that tells the
+    solutions of labs 3 to 5."""
+    done = subprocess.run([sys.executable, TREE / "docs/book.py", "--lab", "3"], cwd=TREE,
+                          capture_output=True, text=True, timeout=deadlines.host())
+    assert done.returncode == 0, done.stdout + done.stderr
+    edition = TREE / "build/book-3/html"
+    pages = {str(path.relative_to(edition)) for path in edition.rglob("*.html")}
+    assert {"labs/3-entry.html", "docs/chapters/5-processes.html", "docs/glossary.html",
+            "docs/memory.html"} <= pages
+    assert not pages & {"labs/4-frame.html", "docs/tour.html", "docs/api.html",
+                        "docs/traces.html", "labs/teacher.html"}
+    sources = {str(path.relative_to(TREE)): ("100644", path.read_bytes())
+               for folder in ("kernel", "user") for path in (TREE / folder).rglob("*.*")
+               if path.suffix in (".c", ".h", ".S")}
+    telling = release.telling_lines(sources, 3)
+    assert len(telling.lines) > 50
+    told = {f"{path.name}: {line}" for path in edition.rglob("*")
+            if path.suffix in (".html", ".js", ".svg")
+            for _, line in telling.hits(html.unescape(
+                re.sub(r"<[^>]*>", "", path.read_text())).encode())}
+    assert not told
 
 
 def test_every_header_is_in_the_api() -> None:
@@ -184,7 +211,9 @@ def test_an_exercise_says_whether_an_answer_is_right(chromium: Browser) -> None:
                 return [say(first), number ? say('0x' + BigInt(answer).toString(16))
                     : say(first.toUpperCase()), say(number ? answer + '1' : 'no ' + first)];
             });""")
-    assert all(len(forms) >= 4 for forms in told.values())
+    asked = {path.stem: path.read_text().count("{exercise}")
+             for path in (TREE / "docs/chapters").glob("*.md")}
+    assert {stem: len(forms) for stem, forms in told.items()} == asked
     assert {tuple(form) for forms in told.values() for form in forms} == {
         ("right", "right", "wrong")}
 

@@ -18,7 +18,7 @@ import listings  # noqa: E402 # pylint: disable=wrong-import-position
 
 CHAPTERS = sorted((TREE / "docs/chapters").glob("*.md"),
                   key=lambda path: int(path.name.partition("-")[0]))
-EXERCISE = re.compile(r"^```\{exercise\} ([^\n]+)\n:(answer|word): ([^\n]+)\n(.*?)^```$",
+EXERCISE = re.compile(r"^~~~\{exercise\} ([^\n]+)\n:(answer|word): ([^\n]+)\n(.*?)^~~~$",
                       re.DOTALL | re.MULTILINE)
 
 
@@ -51,7 +51,7 @@ def test_its_listings_are_pieces_of_the_source(path: Path) -> None:
 def test_every_exercise_has_its_why(path: Path) -> None:
     for question, _, _, why in EXERCISE.findall(path.read_text()):
         assert why.strip(), question
-    assert path.read_text().count("```{exercise}") == len(
+    assert path.read_text().count("{exercise}") == len(
         EXERCISE.findall(path.read_text())), "an exercise without an answer"
 
 
