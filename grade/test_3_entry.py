@@ -315,7 +315,7 @@ def test_a_process_may_begin_at_syscall_exit(lab: Lab) -> None:
     if not lab.kernel.is_global("syscall_exit"):
         blame(lab, "the stub has no global label syscall_exit, where a forked child "
               "begins", None, expected=".globl syscall_exit", found="no such label")
-    caller = caller_for(lab)
+    caller = caller_for(lab, suspects=[Rule.CHILD])
     to_handler(caller)
     words = caller.patterns() | {
         "rsp": caller.stack, "rcx": caller.after, "r11": FLAGS_BASE | DF | 0x41}

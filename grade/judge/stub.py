@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Iterable, NoReturn, Optional
+from typing import TYPE_CHECKING, Iterable, NoReturn, Optional, Sequence
 
 from machine.finding import Finding, Kind
 from proof.prove import Proof, judged, prove
@@ -91,11 +91,12 @@ def blame(lab: Lab, sentence: str, finding: Optional[Finding] = None, *,
           gdb=gdb or "break syscall_entry")
 
 
-def caller_of(lab: Lab, init: str = "/bin/probe_call", **options: object) -> Caller:
+def caller_of(lab: Lab, init: str = "/bin/probe_call", *,
+              suspects: Sequence[Kind] = (), **options: object) -> Caller:
     """A machine to make calls in. One that is lost is explained by the stub's
-    mistake, where there is one."""
+    mistake, where there is one: by one of the suspects rather than another."""
     def lost(sentence: str) -> None:
-        finding = culprit(lab)
+        finding = proved(lab, *suspects) or culprit(lab)
         if finding:
             blame(lab, sentence, finding)
 
