@@ -323,7 +323,7 @@ def test_an_nmi_at_the_edges_of_the_stub_does_no_harm(lab: Lab) -> None:
 @hint("""A window of one instruction is hit one day. Wherever an interrupt can come in
 ring 0, RSP must be in the kernel stack and GS the kernel's.""")
 def test_interrupts_anywhere_find_the_kernels_stack_and_gs(lab: Lab) -> None:
-    stressed(lab, "probe_vary", NOTHING, 60_000, ring=3)
+    stressed(lab, "probe_vary", NOTHING, 60_000, rings=(3,))
 
 
 @points(1)
@@ -334,6 +334,6 @@ def test_interrupts_of_a_sleeping_system_find_the_kernels_gs(lab: Lab) -> None:
         caller.gdb.write(caller.buffer, struct.pack("<QQ", 0, 400_000))
         return caller.buffer, 0
 
-    if not stressed(lab, "probe_many", NANOSLEEP, 60, 0, sleep):
+    if not stressed(lab, "probe_many", NANOSLEEP, 60, (0, 3), sleep):
         blame(lab, "no interrupt came while the process slept", culprit(lab),
               expected="interrupts in ring 0", found="none")

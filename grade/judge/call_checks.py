@@ -178,11 +178,11 @@ def to_handler(caller: Caller, number: int = NOTHING, *arguments: int,
     return before, caller.gdb.registers()
 
 
-def stressed(lab: Lab, loop: str, number: int, count: int, ring: int,
+def stressed(lab: Lab, loop: str, number: int, count: int, rings: Tuple[int, ...],
              prepare: Callable[[Caller], Tuple[int, ...]] = lambda caller: (),
              ) -> List[stress.Interrupted]:
     """Lets a program make `count` calls under the fast timer, and looks at each
-    interrupt; at some of those in `ring` also at what trap_handler finds. `prepare`
+    interrupt; at some of those in `rings` also at what trap_handler finds. `prepare`
     gives the call's arguments. Gives the interrupts that came in ring 0."""
     log = stress.log_of(lab)
     caller = caller_for(lab, icount=stress.ICOUNT, append=stress.FAST_TIMER,
@@ -192,8 +192,9 @@ def stressed(lab: Lab, loop: str, number: int, count: int, ring: int,
     caller.store("probe_number", number)
     caller.load({"rip": caller.probe.address(loop)})
     stack, ending = caller.kernel_rsp, None
-    for fault in stress.entry_faults(lab.kernel, caller.gdb, ring):
-        blame(lab, fault, None)
+    for ring in rings:
+        for fault in stress.entry_faults(lab.kernel, caller.gdb, ring):
+            blame(lab, fault, None)
     log.clear()
     try:
         caller.run_to(caller.probe.address("probe_done"), deadline=deadlines.test())
