@@ -28,8 +28,9 @@ ICOUNT = "shift=3,sleep=off"
 FAST_TIMER = "hz=20000"
 # What is kept of a log: some thousands of interrupts, in bytes.
 LOG_LIMIT = 16 << 20
-# How many interrupts are followed to trap_handler.
-FOLLOWED = 3
+# How many interrupts are followed to trap_handler, and how many instructions of the
+# program are stepped from one to the next: for each comes where the program stands.
+FOLLOWED, STEPPED = 12, 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,3 +119,7 @@ def entry_faults(kernel: Kernel, gdb: Gdb, ring: int) -> Iterator[str]:
             yield (f"an interrupt of ring 3 pushed its frame at {seen.at:#x}, which is "
                    "not in the current process's kernel stack: TSS.rsp0 is another "
                    "one's")
+        if ring == 3:
+            gdb.run_to(seen.rip)
+            for _ in range(STEPPED):
+                gdb.step()
