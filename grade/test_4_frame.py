@@ -21,7 +21,7 @@ from machine.x86 import FLAGS_FREE, IF, SYSCALL_ARGUMENTS
 KEPT_BY_C = ("rbx", "rbp", "r12", "r13", "r14", "r15")
 # RAX is the result on the way out, RCX and R11 are how SYSRET is told where to
 # go on: what they do is seen in RIP and RFLAGS.
-RESTORED = tuple(set(WORDS) - {"rax", "rcx", "r11"})
+RESTORED = tuple(name for name in WORDS if name not in ("rax", "rcx", "r11"))
 
 
 # ---- the struct -------------------------------------------------------------

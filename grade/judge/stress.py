@@ -28,9 +28,10 @@ ICOUNT = "shift=3,sleep=off"
 FAST_TIMER = "hz=20000"
 # What is kept of a log: some thousands of interrupts, in bytes.
 LOG_LIMIT = 16 << 20
-# How many interrupts are followed to trap_handler, and how many instructions of the
-# program are stepped from one to the next: for each comes where the program stands.
-FOLLOWED, STEPPED = 12, 5
+# How many interrupts of each ring are followed to trap_handler, and how many
+# instructions of the program are stepped from one to the next: for each comes where
+# the program stands.
+FOLLOWED, STEPPED = {0: 3, 3: 12}, 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +108,7 @@ def entry_faults(kernel: Kernel, gdb: Gdb, ring: int) -> Iterator[str]:
     def trap() -> TrapFrame:
         return kernel.trap_at(gdb, gdb.register("rdi"))
 
-    for _ in range(FOLLOWED):
+    for _ in range(FOLLOWED[ring]):
         gdb.run_to({handler: lambda: trap().from_ring_3 == (ring == 3)})
         base, seen, top = gdb.register("gs_base"), trap(), table.kernel_rsp()
         if base != kernel.per_cpu():
