@@ -61,3 +61,8 @@ FILES: tuple[str, ...] = tuple(name for lab in LABS.values() for name in lab.fil
 def of_test_file(name: str) -> int:
     """The lab whose tests a file of this name holds, or 0."""
     return next((lab.number for lab in LABS.values() if name in lab.tests), 0)
+
+
+def no_such_test(word: str) -> str:
+    """What is said where a word was given that is in no test's name."""
+    return f"No test has {word!r} in its name."

@@ -184,7 +184,7 @@ def _answers(grade: Record, directory: Path) -> None:
 
 def _refuse_nothing(grade: Record) -> None:
     if not grade["tests"]:
-        raise GraderError(f"No test has {grade['test']!r} in its name."
+        raise GraderError(labs.no_such_test(grade["test"])
                           if grade["test"] else "There are no tests.")
 
 

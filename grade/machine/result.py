@@ -62,9 +62,12 @@ class Result:
         if self.why:
             return self.stopped or self.why.value
         if self.status is None:
+            if self.code == 0:
+                return ("the machine reset itself, as after a triple fault: "
+                        "make grade says where")
             if not self.console:
                 return f"QEMU did not start the kernel (exit status {self.code})"
-            return f"the machine reset or was left (QEMU exit status {self.code})"
+            return f"the machine was left (QEMU exit status {self.code})"
         return {
             STATUS_PANIC: "the kernel panicked",
             STATUS_FAULT: "a fault killed the first program",

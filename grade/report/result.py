@@ -42,7 +42,9 @@ def require_verdict(grade: Record) -> None:
 
 def first_failure(grade: Record) -> Optional[Record]:
     """The failure to look at first: one that only lacks what another test or
-    lab gives comes after all others."""
+    lab gives comes after all others, and within a lab a hang, of which only the
+    place is known, after what is wrong for a reason."""
     failed = [test for test in grade["tests"] if test["outcome"] != "pass"]
     causes = [test for test in failed if test["outcome"] != "blocked"]
-    return (causes or failed or [None])[0]
+    return min(causes or failed, default=None,
+               key=lambda test: (test["lab"], test["outcome"] == "hung"))

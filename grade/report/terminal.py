@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional, Sequence
 
-from labs import LABS
+from labs import LABS, no_such_test
 
 from .result import Record, exit_status, first_failure, left_out
 from .text import plain
@@ -42,6 +42,8 @@ def ending(grade: Record, colour: bool = False) -> str:
         text += f"\n{plain(grade['error'])}\n"
     if answers(grade):
         text += "\n" + answers(grade)
+    if grade["error"] and grade["error"] == no_such_test(grade["test"]):
+        return text
     if exit_status(grade) == 2:
         return text + ("\nThe grader could not do its work: this is no verdict on the "
                        f"submission. Seed {grade['seed']}\n")
@@ -97,8 +99,9 @@ def story(test: Record, grade: Record, colour: bool = False) -> str:
     text += details(test)
     if test["outcome"] != "build":
         word = test["name"].partition("::test_")[2].partition("[")[0]
-        text += _field("again", f"make grade LAB={test['lab']} TEST={word} "
-                                f"SEED={grade['seed']}")
+        # In one line, however long: it is pasted.
+        text += (f"  again     make grade LAB={test['lab']} TEST={plain(word)} "
+                 f"SEED={grade['seed']}\n")
     if test["outcome"] != "pass" and test["console"].strip():
         lines = plain(test["console"]).strip("\n").split("\n")
         text += "  console\n"

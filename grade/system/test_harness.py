@@ -65,6 +65,11 @@ def test_a_triple_fault_is_no_status(tmp_path: Path) -> None:
     assert "reset" in result.outcome
 
 
+def test_a_triple_fault_before_anything_is_printed_is_a_reset(tmp_path: Path) -> None:
+    outcome = run(kernel=tiny_kernel(tmp_path, TRIPLE_FAULT)).outcome
+    assert "the machine reset itself" in outcome and "make grade" in outcome
+
+
 def test_a_machine_that_does_not_end_is_killed(tmp_path: Path) -> None:
     with Machine(kernel=tiny_kernel(tmp_path, PRINT_X + FOR_EVER),
                  deadline=1) as machine:

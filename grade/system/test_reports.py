@@ -188,6 +188,28 @@ def test_what_only_waits_for_something_else_is_not_shown_first(
     assert first is not None and first["name"].endswith("test_b")
 
 
+def test_a_hang_is_shown_after_what_is_wrong_for_a_reason(result: dict[str, Any]
+                                                          ) -> None:
+    tests = [a_test("a", "hung"), a_test("b", "fail")]
+    first = report.first_failure({**result, "tests": tests})
+    assert first is not None and first["name"].endswith("test_b")
+
+
+def test_the_command_that_repeats_a_test_is_one_line(result: dict[str, Any]) -> None:
+    test = a_test("a_name_that_is_longer_than_any_terminal_is_wide_by_far", "fail")
+    text = report.story(test, {**result, "seed": 123456789})
+    assert (f"again     make grade LAB={test['lab']} TEST=a_name_that_is_longer_than_"
+            "any_terminal_is_wide_by_far SEED=123456789\n") in text
+
+
+def test_a_word_that_is_in_no_tests_name_is_no_failure_of_the_grader(
+    result: dict[str, Any]
+) -> None:
+    error = "No test has 'nonsense' in its name."
+    text = report.ending({**result, "tests": [], "test": "nonsense", "error": error})
+    assert error in text and "could not do its work" not in text
+
+
 @pytest.mark.parametrize("outcomes, status", [
     ((), 2), (("pass",), 0), (("pass", "fail"), 1), (("build",), 1),
     (("hung", "error"), 2)])
