@@ -38,6 +38,18 @@ def must_return(lab: Lab, seen: MsrBoot) -> None:
     lab.needs(f"init_syscall to return (lab 2){ended}", met=seen.init.is_there)
 
 
+def unwritten(seen: MsrBoot, msr: int) -> None:
+    """Fails if wrmsr was given its arguments in the wrong order for a register."""
+    write = seen.exchanged(msr)
+    if write is not None and seen.last_write(msr) is None:
+        wrong(f"{msr_name(msr)} was not written: a WRMSR wrote {write.value:#x}, which "
+              f"is its number, to the register {write.msr:#x}: the arguments of wrmsr "
+              "have changed places; the register comes first, then the value. QEMU "
+              "lets a WRMSR to no register pass, silicon raises #GP",
+              expected=f"WRMSR to {msr:#x}", found=f"WRMSR to {write.msr:#x}",
+              where=seen.where(msr), gdb="msr")
+
+
 def swapped(value: int) -> int:
     """The value with its 32-bit halves exchanged."""
     return (value >> 32 | value << 32) & MASK
@@ -106,6 +118,7 @@ def test_efer_turns_syscall_on(lab: Lab) -> None:
     efer = seen.msr.get(EFER, 0)
     if efer & EFER_SCE:
         return
+    unwritten(seen, EFER)
     if efer & EFER_LME == 0 and seen.last_write(EFER):
         lab.needs("EFER to keep its other bits (lab 2)")
     if not seen.last_write(EFER):
@@ -127,11 +140,15 @@ def test_efer_keeps_long_mode_and_no_execute_pages(lab: Lab) -> None:
     if seen.last_write(EFER) is None:
         must_return(lab, seen)
         lab.needs("EFER to be written (lab 2)")
-    lost = lost_bits(seen)
+    lost, write = lost_bits(seen), seen.last_write(EFER)
+    assert write is not None
+    if not lost and write.value & ~EFER_DEFINED:
+        wrong(f"{write.value:#x} was written to EFER: of its bits "
+              f"{write.value & ~EFER_DEFINED:#x} are reserved. QEMU leaves them out, "
+              "silicon raises #GP", expected="SCE, LME, LMA and NXE",
+              found=f"{write.value:#x}", where=seen.where(EFER), gdb="msr")
     if not lost:
         return
-    write = seen.last_write(EFER)
-    assert write is not None
     cause = (f"EFER lost {lost}: WRMSR replaces the whole register, and "
              f"{write.value:#x} was written")
     if swapped(write.value) & EFER_SCE:
@@ -147,6 +164,7 @@ def test_efer_keeps_long_mode_and_no_execute_pages(lab: Lab) -> None:
     the table.""")
 def test_star_gives_syscall_the_kernels_selectors(lab: Lab) -> None:
     seen = settled(lab)
+    unwritten(seen, STAR)
     star = seen.msr[STAR]
     found = star >> 32 & 0xFFFF
     if star & 0xFFFFFFFF and star >> 32 == 0:
@@ -186,6 +204,7 @@ def test_star_gives_sysret_the_users_selectors(lab: Lab) -> None:
     base = segments.USER_DS - 8
     if found == base | 3:
         return
+    unwritten(seen, STAR)
     lab.needs("STAR[47:32] to be the kernel's selector (lab 2)",
               met=not (found & ~3 in (0x08, 0x10) and low & ~3 in (0x20, 0x28)))
     if star >> 32 == 0 and star:
@@ -231,6 +250,7 @@ def test_lstar_holds_syscall_entry(lab: Lab) -> None:
     found, entry = seen.msr[LSTAR], lab.kernel.address("syscall_entry")
     if found == entry:
         return
+    unwritten(seen, LSTAR)
     write = seen.last_write(LSTAR)
     if write is None:
         cause = "LSTAR was never written: SYSCALL would jump to address 0 in ring 0"
@@ -240,6 +260,9 @@ def test_lstar_holds_syscall_entry(lab: Lab) -> None:
     elif found == swapped(entry):
         cause = ("LSTAR's halves are exchanged: WRMSR takes bits 31:0 from EAX and bits "
                  "63:32 from EDX")
+    elif found == entry >> 32:
+        cause = (f"LSTAR is {found:#x}, the upper half of syscall_entry's address alone: "
+                 "it takes all 64 bits")
     elif entry < found < entry + 16:
         cause = f"LSTAR points {found - entry} bytes after syscall_entry"
     elif lab.kernel.address("kernel_start") <= found < lab.kernel.address("text_end"):
@@ -250,6 +273,10 @@ def test_lstar_holds_syscall_entry(lab: Lab) -> None:
         cause = f"LSTAR is {found:#x}, which is not syscall_entry"
     wrong(cause, expected=entry, found=found, where=seen.where(LSTAR), gdb="msr")
 
+
+# SCE, LME, LMA, NXE, SVME, LMSLE, FFXSR, TCE, MCOMMIT, INTWB, UAIE and AIBRSE.
+# Source: AMD APM vol. 2 section 3.1.7.
+EFER_DEFINED = 0x36FD01
 
 MUST_CLEAR = {
     "TF": (TF, "a single step would raise #DB at the stub's first instruction, in "
@@ -264,14 +291,19 @@ MUST_CLEAR = {
 
 @shared
 @points(6)
-@hint("""SYSCALL clears the flags whose bits are SET in SFMASK. Ask of each flag: may a
-    user set it, and may the kernel begin with it?""")
+@hint("""SYSCALL clears the flags whose bits are SET in SFMASK. Ask of each flag
+    whether a user may have set it, and whether the kernel may begin with it.""")
 def test_sfmask_names_every_flag_that_the_user_may_have_set(lab: Lab) -> None:
     seen = settled(lab)
+    unwritten(seen, SFMASK)
     mask = seen.msr[SFMASK]
     missing = {name: why for name, (bits, why) in MUST_CLEAR.items()
                if mask & bits != bits}
     if not missing:
+        if mask >> 32:
+            wrong(f"SFMASK is {mask:#x}: its bits 63:32 are reserved, as RFLAGS' are; a "
+                  "mask of flags is a number of 32 bits", expected="bits 63:32 = 0",
+                  found=mask, where=seen.where(SFMASK), gdb="msr")
         return
     first = next(iter(missing))
     names = ", ".join(missing)
@@ -315,9 +347,13 @@ def test_kernel_gs_base_is_this_cpus_block(lab: Lab) -> None:
         where = seen.where(KERNEL_GS_BASE)
     else:
         where = seen.where(KERNEL_GS_BASE)
+        unwritten(seen, KERNEL_GS_BASE)
         if seen.last_write(KERNEL_GS_BASE) is None:
             cause = ("KERNEL_GS_BASE was never written: after SWAPGS the stub would read "
                      "its stack pointer at address 0")
+        elif found == 0:
+            cause = ("0 was written to KERNEL_GS_BASE: the value of a word of the block, "
+                     "where its address has to stand")
         elif found == block & 0xFFFFFFFF:
             cause = ("KERNEL_GS_BASE lost its upper half: bits 63:32 of the address come "
                      "from EDX")

@@ -71,9 +71,16 @@ class MsrBoot:
     def last_write(self, msr: int) -> Optional[Write]:
         return next((w for w in reversed(self.writes) if w.msr == msr), None)
 
+    def exchanged(self, msr: int) -> Optional[Write]:
+        """A write of this register's number to the register whose number is the
+        value: wrmsr with its arguments exchanged."""
+        return next((w for w in self.writes if w.value & 0xFFFFFFFF == msr
+                     and w.msr != msr), None)
+
     def where(self, msr: int) -> Optional[str]:
-        """The line of msr.c that wrote a register; else init_syscall's first."""
-        write = self.last_write(msr)
+        """The line of msr.c that wrote a register, or was to; else init_syscall's
+        first."""
+        write = self.last_write(msr) or self.exchanged(msr)
         line = line_in(self.lab.kernel_path, FILE, write.rip) if write else None
         return line or self.lab.place("init_syscall")
 

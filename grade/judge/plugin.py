@@ -177,7 +177,8 @@ def _hint(item: pytest.Item) -> str:
     """A test's own hint, and where the task of its lab is described."""
     own = getattr(getattr(item, "function", None), "grade_hint", "")
     task = f"The task: {labs.LABS[_lab_of(item)].task}."
-    return f"{own.rstrip('.')}. {task}" if own else task
+    end = "" if own.endswith(("?", ".")) else "."
+    return f"{own}{end} {task}" if own else task
 
 
 def _identity(item: pytest.Item) -> dict[str, Any]:
