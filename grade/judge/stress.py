@@ -30,7 +30,8 @@ FAST_TIMER = "hz=20000"
 LOG_LIMIT = 16 << 20
 # How many interrupts of each ring are followed to trap_handler, and how many
 # instructions of the program are stepped from one to the next: for each comes where
-# the program stands.
+# the program stands. Fewer of ring 0 than a sleep has ticks: where a machine is
+# stopped at each tick the next one is due at once, and the program never gets on.
 FOLLOWED, STEPPED = {0: 3, 3: 12}, 5
 
 
