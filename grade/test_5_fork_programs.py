@@ -17,7 +17,7 @@ from judge.fork_causes import (
 from judge.lab import Lab
 from judge.probe_run import ProbeRun, Told, tell
 from judge.verdict import Ground, Verdict, hint, points, wrong
-from machine.x86 import IF
+from machine.x86 import IF, RF
 
 LOOP = b"\xe2\xfe"  # an instruction that jumps to itself while RCX is not 0
 TURNS = 30
@@ -112,7 +112,7 @@ def interrupted(run: ProbeRun) -> dict[str, int]:
     gdb, frame = run.gdb, run.gdb.register("rdi")
     saved = {name: gdb.read_u64(frame + field.offset) for name, field
              in run.lab.kernel.structure("trap_frame").fields.items()}
-    return {**gdb.registers(), **saved, "eflags": saved["rflags"]}
+    return {**gdb.registers(), **saved, "eflags": saved["rflags"] & ~RF}
 
 
 def check_spinning(run: ProbeRun, arrival: ChildWay) -> None:
@@ -126,6 +126,8 @@ def check_spinning(run: ProbeRun, arrival: ChildWay) -> None:
         wanted[f"xmm{n}"] = int.from_bytes(data[144 + 16 * n:160 + 16 * n], "little")
     for name, value in wanted.items():
         found = arrival.registers[name]
+        if name.startswith("xmm"):
+            found = run.gdb.xmm(found)
         if found != value:
             wrong(f"{name.upper()} of process {arrival.process.pid} changed while "
                   "another one had its turn: it did not come back from its own "

@@ -191,7 +191,6 @@ def watch(lab: Lab) -> GdtBoot:
     event = watcher.advance(lab.kernel.address("gdt_init"), traps=False)
     if event.verdict is not None:
         raise event.verdict
-    gdb.insert_watchpoint(watcher.table, watcher.watched)
     event = watcher.advance(gdb.read_u64(gdb.register("rsp")), traps=False,
                             watching=True)
     if event.verdict is not None:
@@ -205,7 +204,6 @@ def watch(lab: Lab) -> GdtBoot:
          for top in Tss.parse(tables.tss).ist if top},
         {Moment.INIT: event})
     if event.is_there:
-        gdb.remove_watchpoint(watcher.table, watcher.watched)
         _follow(watcher, boot)
     return boot
 

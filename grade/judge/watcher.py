@@ -12,7 +12,7 @@ import enum
 from typing import Any, Callable, Generic, Optional, TypeVar
 
 from machine.gdb_remote import (
-    Gdb, GdbTimeout, MachineGone, Places, Stop, StoppedElsewhere)
+    SIGTRAP, Gdb, GdbTimeout, MachineGone, Places, StoppedElsewhere)
 from machine.kernel import TrapFrame
 from machine.result import MachineError
 from machine.x86 import DOUBLE_FAULT
@@ -35,6 +35,9 @@ class Came(enum.Enum):
 
 
 REACHED, EXCEPTION, DEAD, STOPPED = Came
+
+# Instructions that are stepped to see who writes to the tables.
+MOST_WATCHED = 4000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,9 +99,10 @@ class Watcher:
         places: Places = dict.fromkeys(targets)
         if traps:
             places.setdefault(handler, lambda: not self.trap().from_ring_3)
-        self._old = self._words() if watching else b""
         try:
-            rip = self.gdb.run_to(places, watch=self._note if watching else None)
+            if watching and self._step_to(places):
+                return Event(REACHED, self.gdb.register("rip"))
+            rip = self.gdb.run_to(places)
         except StoppedElsewhere:
             return self.dead()
         except (MachineGone, GdbTimeout):
@@ -188,10 +192,25 @@ class Watcher:
     def _words(self) -> bytes:
         return self.gdb.read(self.table, self.watched)
 
-    def _note(self, _: Stop) -> None:
-        """Which words of the tables a write has changed. Where only a bit differs
-        that the CPU sets itself, it was LTR or the load of a segment."""
-        new, rip = self._words(), self.gdb.register("rip")
+    def _step_to(self, places: Places) -> bool:
+        """Steps to one of these places, noting who writes to the tables; false if
+        it is far, or never reached. (A watchpoint would do, but a QEMU that counts
+        instructions, before 6, ends itself at one.)"""
+        self._old = self._words()
+        for _ in range(MOST_WATCHED):
+            stop = self.gdb.step()
+            rip = self.gdb.register("rip")
+            if stop.signal != SIGTRAP:
+                raise StoppedElsewhere(stop, rip)
+            self._note(rip)
+            if rip in places:
+                return True
+        return False
+
+    def _note(self, rip: int) -> None:
+        """Which words of the tables the instruction before RIP has changed. Where only
+        a bit differs that the CPU sets itself, it was LTR or the load of a segment."""
+        new = self._words()
         for offset in range(0, len(new), 8):
             was, now = (int.from_bytes(words[offset:offset + 8], "little")
                         for words in (self._old, new))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import re
 import socket
 import time
@@ -85,6 +86,11 @@ def _promised(name: str, data: bytes) -> int:
     return value & ~RF if name == "eflags" else value
 
 
+def _exchange(value: int) -> int:
+    """128 bits, their halves in each other's place."""
+    return value >> 64 | (value & (1 << 64) - 1) << 64
+
+
 def _raise_if_ended(answer: str) -> None:
     """QEMU says W and its status when it ends, or X and a signal; some releases
     say nothing."""
@@ -141,6 +147,20 @@ class Gdb:
         place = self.layout[name]
         data = (value & ((1 << 8 * place.size) - 1)).to_bytes(place.size, "little")
         self._checked(self.ask(f"P{place.number:x}={data.hex()}"))
+
+    def xmm(self, told: int) -> int:
+        """The value of an XMM register for what registers() has told of it."""
+        return _exchange(told) if self._exchanges_halves else told
+
+    @functools.cached_property
+    def _exchanges_halves(self) -> bool:
+        """Does QEMU tell the halves of an XMM register in each other's place, as 5.0
+        to 7.0 do? It takes them as they are, so a number that is written tells."""
+        before = self.register("xmm0")
+        self.set_register("xmm0", 1)
+        exchanged = self.register("xmm0") != 1
+        self.set_register("xmm0", _exchange(before) if exchanged else before)
+        return exchanged
 
     def in_ring_3(self) -> bool:
         return self.register("cs") & 3 == 3

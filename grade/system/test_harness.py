@@ -131,6 +131,15 @@ def test_the_resume_flag_is_the_emulators_own_business(tmp_path: Path) -> None:
         assert (gdb.register("eflags"), gdb.registers()["eflags"]) == (flags, flags)
 
 
+def test_an_xmm_register_is_whole_the_right_way_round(tmp_path: Path) -> None:
+    value = 0x0011223344556677_8899AABBCCDDEEFF
+    with Machine(kernel=tiny_kernel(tmp_path, FOR_EVER), stopped=True) as machine:
+        gdb = machine.gdb()
+        gdb.set_register("xmm0", value)
+        assert gdb.xmm(gdb.register("xmm0")) == value
+        assert gdb.xmm(gdb.registers()["xmm0"]) == value
+
+
 def test_the_debugger_tells_that_qemu_ended(tmp_path: Path) -> None:
     with Machine(kernel=tiny_kernel(tmp_path, EXIT_3), stopped=True) as machine:
         with pytest.raises(MachineGone):

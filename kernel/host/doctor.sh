@@ -68,7 +68,7 @@ present() {
     case $1 in
     compiler) toolprefix > /dev/null ;;
     linker) prefix=$(toolprefix) && has "${prefix}ld" && has "${prefix}objcopy" ;;
-    qemu) has "$QEMU" && new_enough "$("$QEMU" --version)" 7 2 ;;
+    qemu) has "$QEMU" && new_enough "$("$QEMU" --version)" 5 2 ;;
     gdb) gdb_program > /dev/null ;;
     musl) has musl-gcc ;;
     toml) python_has tomllib || python_has tomli ;;
@@ -288,7 +288,7 @@ install() {
         fi
         echo "    $line" >&2
     else
-        echo "doctor: install them, or put them on the PATH (QEMU 7.2 or newer," \
+        echo "doctor: install them, or put them on the PATH (QEMU 5.2 or newer," \
             "a gcc for x86-64 ELF)." >&2
     fi
     return 1
@@ -306,7 +306,7 @@ report() {
         if present "$tool"; then
             printf '%-13s %s\n' "$tool" "$(version "$tool")"
         elif [ "$tool" = qemu ] && has "$QEMU"; then
-            printf '%-13s too old, 7.2 is needed: %s\n' qemu "$(version qemu)"
+            printf '%-13s too old, 5.2 is needed: %s\n' qemu "$(version qemu)"
         else
             printf '%-13s missing\n' "$tool"
         fi
