@@ -29,7 +29,8 @@ def constant(name: str) -> int:
 
 @functools.lru_cache(maxsize=None)
 def _symbols(program: str) -> Symbols:
-    return Symbols(TREE / (f"build/root/bin/{program}" if program else "build/kernel.elf"))
+    return Symbols(TREE / (f"build/root/bin/{program}" if program
+                           else "build/kernel.elf"))
 
 
 def address(name: str, program: str = "") -> int:
@@ -96,5 +97,6 @@ WORDS: dict[str, Callable[..., Any]] = {
 
 def answer(expression: str) -> str:
     """What an exercise's expression gives, in decimal."""
-    value = eval(expression, {"__builtins__": {"len": len}}, WORDS)  # pylint: disable=eval-used
+    # pylint: disable=eval-used
+    value = eval(expression, {"__builtins__": {}}, WORDS)
     return str(int(value))

@@ -145,8 +145,8 @@ def normalize() -> str:
 
 def with_system_theme(css: str) -> str:
     """Furo's style sheet, made to follow the system where no theme is chosen. Some of
-    Debian's builds of it have lost that: what `body[data-theme="dark"]` gets is written once more,
-    for a system that prefers dark."""
+    Debian's builds of it have lost that: what `body[data-theme="dark"]` gets is
+    written once more, for a system that prefers dark."""
     if "prefers-color-scheme" in css:
         return css
     dark = re.findall(r'body\[data-theme="?dark"?\]([^{},]*)(\{[^{}]*\})', css)

@@ -40,7 +40,8 @@ class Listing(SphinxDirective):
         name, what = self.arguments
         path = TREE / name
         self.env.note_dependency(str(path))
-        caption = nodes.paragraph("", "", nodes.literal(text=name), classes=["listing-from"])
+        caption = nodes.paragraph("", "", nodes.literal(text=name),
+                                  classes=["listing-from"])
         if self.env.app.tags.has("students") and name in SOLUTIONS:
             text = f"{what} is yours, in lab {SOLUTIONS[name]}."
             return [nodes.paragraph("", "", nodes.emphasis(text=text))]
@@ -56,8 +57,8 @@ class Listing(SphinxDirective):
 def frame(trace: str, step: str, up: str) -> nodes.raw:
     """A recorded call in the page, with the player around it."""
     return nodes.raw("", f'<iframe class="trace" loading="lazy" title="A recorded call: '
-                     f'{html.escape(trace)}" src="{up}traces/{trace}.html#{step}"></iframe>\n',
-                     format="html")
+                     f'{html.escape(trace)}" src="{up}traces/{trace}.html#{step}">'
+                     "</iframe>\n", format="html")
 
 
 class Play(SphinxDirective):

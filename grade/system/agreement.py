@@ -32,7 +32,7 @@ sys.path[:0] = [str(TREE / "grade"), str(TREE / "docs/player")]
 import page  # noqa: E402
 from known_wrong import run as known_wrong  # noqa: E402
 from machine import deadlines  # noqa: E402
-from replay.tracing import Recorder, TraceError  # noqa: E402
+from replay.recorder import Recorder, TraceError  # noqa: E402
 from stub import SOURCE, Unreadable, layout, statements, stub_lines  # noqa: E402
 
 GETPID = 39

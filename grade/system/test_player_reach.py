@@ -91,7 +91,8 @@ def test_forced_colours_leave_what_matters_in_sight(player: Browser) -> None:
             return {
                 section: style('.sections [aria-current]').backgroundColor
                     !== style('.sections :not([aria-current])').backgroundColor,
-                bar: style('.track .bar').outlineStyle, next: style('.lines .next').outlineStyle,
+                bar: style('.track .bar').outlineStyle,
+                next: style('.lines .next').outlineStyle,
                 row: style('.registers tr').borderInlineStartStyle };""")
     finally:
         player.cdp("Emulation.setEmulatedMedia", features=[

@@ -5,11 +5,12 @@
 /* Where things lie in the model, where no recording says it. */
 const PLACES = { user: 0x401000n, userStack: 0x7fffffffe800n, userStackSize: 0x2000n,
   stub: 0xffffffff80100000n, handler: 0xffffffff80200000n, data: 0xffffffff80300000n,
-  trap: 0xffffffff80280000n, perCpu: 0xffffffff80400000n, stackTop: 0xffffc00000003000n, stackSize: 0x2000n };
+  trap: 0xffffffff80280000n, perCpu: 0xffffffff80400000n,
+  stackTop: 0xffffc00000003000n, stackSize: 0x2000n };
 const INSTRUCTION = 8n; // bytes between two instructions of the model
 const USER_LIMIT = USER_END + 0x1000n; // what syscall_handler lets a frame's RIP be
 const STEPS = 2000;
-const RED_ZONE = 512n; // bytes below RSP that C's functions push to
+const C_STACK = 512n; // bytes below RSP that C's functions push to
 
 /* What C leaves in the registers that it need not keep. */
 const CLOBBERED = ["rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11"];
@@ -201,7 +202,9 @@ class Run {
     this.note(PLACES.handler, { asm: "syscall_handler(nr, a1, a2, a3, a4, a5, a6)",
       function: "syscall_handler" });
     try {
-      for (let offset = 8n; offset <= RED_ZONE; offset += 8n) cpu.check(r.rsp - offset & ALL, 8, true, true);
+      for (let offset = 8n; offset <= C_STACK; offset += 8n) {
+        cpu.check(r.rsp - offset & ALL, 8, true, true);
+      }
       this.handler = this.found();
     } catch (error) {
       if (error instanceof Fault) return this.fault(error);
@@ -259,7 +262,9 @@ class Run {
     let told = fault;
     try {
       const room = (cpu.r.rsp & ~15n) - 8n;
-      for (let offset = 0n; offset < 48n; offset += 8n) cpu.check(room - offset & ALL, 8, true, true);
+      for (let offset = 0n; offset < 48n; offset += 8n) {
+        cpu.check(room - offset & ALL, 8, true, true);
+      }
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       told = new Fault(8, "#DF", `a double fault: first ${fault.name} (${
@@ -268,7 +273,8 @@ class Run {
     const at = hex(cpu.r.rip);
     cpu.r.rip = PLACES.trap;
     this.note(PLACES.trap, { asm: "the exception's handler", function: "trap_handler" });
-    this.steps.push({ at, set: { rip: hex(PLACES.trap) }, exception: { vector: told.vector, name: told.name, at,
+    this.steps.push({ at, set: { rip: hex(PLACES.trap) }, exception: {
+      vector: told.vector, name: told.name, at,
       text: `${told.name}: ${told.text}` } });
     this.end = { kind: "exception", text: `${told.name}: ${told.text}` };
     return undefined;
@@ -291,7 +297,8 @@ class Run {
     }
     const set = {};
     for (const name of Object.keys(cpu.r)) {
-      if (cpu.r[name] !== before[name]) set[name] = name === "cpl" ? String(cpu.r[name]) : hex(cpu.r[name]);
+      const now = cpu.r[name];
+      if (now !== before[name]) set[name] = name === "cpl" ? String(now) : hex(now);
     }
     this.steps.push({ at: hex(before.rip), set, ...extra,
       ...cpu.writes.length ? { writes: cpu.writes } : {},
