@@ -107,4 +107,13 @@ def _complain(name: str, done: bounded.Done) -> None:
         raise GraderError(f"The compiler does not run, or was ended: "
                           f"{said[:200] or done.status}.")
     if done.status:
-        raise first_error(done.errors)
+        raise _placed(name, first_error(done.errors))
+
+
+def _placed(name: str, error: SubmissionError) -> SubmissionError:
+    """An error at its place in the kernel; the assembler's own file is nobody's."""
+    if error.file and not error.file.startswith("kernel/"):
+        said = error.message.partition(": ")[2]
+        return SubmissionError(f"{name} does not compile: the assembler says: {said}",
+                               name)
+    return error
