@@ -12,7 +12,7 @@ from typing import NamedTuple, Optional
 from machine.code import Code, Undecodable, accesses
 from machine.gdb_remote import Gdb, GdbError
 from machine.symbols import NoSymbols
-from machine.x86 import KERNEL_HALF
+from machine.x86 import KERNEL_HALF, whole
 from .moment import Moment
 from .pushes import handlers, taken
 from .timeline import Hit, Timeline
@@ -141,3 +141,54 @@ def writes_to(gdb: Gdb, address: int, size: int) -> bool:
         return False
     return any(start < address + size and address < start + length
                for start, length in accesses(instruction, registers)[1])
+
+
+# ---- registers ---------------------------------------------------------------
+
+def last_change(line: Timeline, register: str, limit: int) -> Optional[Write]:
+    """The last step that wrote a register before the moment, at most `limit`
+    instructions back; None if none did. As with memory, a register that is written
+    with what it holds has been written."""
+    now, window = line.count(), 256
+    end = now
+    while end > 0 and now - end < limit:
+        begin = max(0, end - window, now - limit)
+        with line.moment(begin) as moment:
+            found = _last_step(moment, register, end)
+        if found is not None:
+            return found
+        end, window = begin, window * 4
+    return None
+
+
+def _last_step(moment: Moment, register: str, end: int) -> Optional[Write]:
+    found, writers = None, {}  # by address: does the instruction write it?
+    value, count = moment.gdb.register(register), moment.count()
+    while count < end:
+        rip, steps = moment.gdb.register("rip"), moment.steps
+        if rip not in writers:
+            writers[rip] = writes_register(moment.gdb, rip, register)
+        moment.step()
+        was, value = value, moment.gdb.register(register)
+        if value != was or writers[rip] and moment.steps == 0:
+            found = Write(count, steps)
+        count = moment.count()
+    return found
+
+
+def writes_register(gdb: Gdb, address: int, register: str) -> bool:
+    """Does the instruction at an address write to a general register, whole or in
+    part?"""
+    try:
+        instruction = Code(NoSymbols(), gdb.peek).decode(address)
+    except Undecodable:
+        return False
+    return any(_is_part(instruction.reg_name(number), register)
+               for number in instruction.regs_access()[1])
+
+
+def _is_part(name: str, register: str) -> bool:
+    try:
+        return whole(name)[0] == register
+    except KeyError:  # no general register
+        return False

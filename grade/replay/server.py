@@ -14,7 +14,7 @@ from typing import Optional
 from machine import deadlines
 from machine.gdb_remote import GdbError, GdbTimeout, MachineGone
 from machine.qemu import MachineError
-from .last_write import last_write
+from .last_write import last_change, last_write
 from .moment import STOPPED
 from .timeline import Timeline
 
@@ -113,8 +113,8 @@ class Server:
             self._armed = int(words[0], 16), int(words[1], 16)
             return "OK"
         if question == "register":
-            found = line.last_change(words[0], int(words[1], 16))
-            return "none" if found is None else f"{found[0]:x}:{found[1]:x}"
+            found = last_change(line, words[0], int(words[1], 16))
+            return "none" if found is None else f"{found.moment:x}:{found.steps:x}"
         if question == "memory":
             write = last_write(line, int(words[0], 16), int(words[1], 16))
             return "none" if write is None else ":".join(

@@ -267,28 +267,6 @@ class Timeline:
             return [push for push in pushes(moment, table, end)
                     if any(push.covers(*word) for word in words)]
 
-    def last_change(self, register: str, limit: int) -> Optional[tuple[int, int]]:
-        """The last step that changed a register, as a moment and steps after it, at
-        most `limit` instructions back; None if none did."""
-        now, window = self.count(), 256
-        end = now
-        while end > 0 and now - end < limit:
-            begin, last = max(0, end - window, now - limit), None
-            with self.moment(begin) as moment:
-                value = moment.gdb.register(register)
-                count = begin
-                while count < end:
-                    at = count, moment.steps
-                    moment.step()
-                    was, value = value, moment.gdb.register(register)
-                    if value != was:
-                        last = at
-                    count = moment.count()
-            if last is not None:
-                return last
-            end, window = begin, window * 4
-        return None
-
     def msrs(self, scratch: int) -> dict[str, int]:
         """The model-specific registers now: reading them changes a replay, so a
         replay of its own is given up for it. `scratch` is as for Gdb.rdmsr."""

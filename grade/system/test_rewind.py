@@ -89,17 +89,17 @@ def walk() -> dict[str, str]:
 
 def test_reverse_finish_goes_to_the_call(walk: dict[str, str]) -> None:
     assert "Temporary breakpoint 2, sys_getpid" in walk["continue 1"]
-    assert re.search(r"syscall_handler \(nr=39,.*calls\[nr\]\(a1",
-                     walk["reverse-finish"], re.DOTALL), walk["reverse-finish"]
+    assert re.search(r"^dispatch \(.*^\d+\s+return sys_getpid\(\);",
+                     walk["reverse-finish"], re.DOTALL | re.M), walk["reverse-finish"]
 
 
 def test_reverse_next_goes_over_a_call(walk: dict[str, str]) -> None:
     assert "if (strace" in walk["next"]  # the line after the call
-    assert "calls[nr](a1" in walk["reverse-next"]
+    assert "result = dispatch(nr" in walk["reverse-next"]
 
 
 def test_reverse_step_goes_to_the_line_before(walk: dict[str, str]) -> None:
-    assert "nr < CALLS" in walk["reverse-step"]
+    assert "switch (nr)" in walk["reverse-step"]
 
 
 def test_reverse_continue_goes_to_the_breakpoint_before(walk: dict[str, str]) -> None:

@@ -97,7 +97,7 @@ def last_write(argument: str) -> None:
     usage: last-write WHAT
     WHAT is a register ($r10) or something in memory (per_cpu.user_rsp,
     *(long *)0x7fffffffe000). Stops before that instruction; `stepi` runs it
-    again. A register's last change is looked for in the 20,000 instructions
+    again. A register's last write is looked for in the 20,000 instructions
     before; a memory's last write in the whole recording. What the CPU pushes as
     it takes an exception or an interrupt is a write, too."""
     if not argument:
