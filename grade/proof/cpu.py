@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Callable, Optional
 
 import capstone
 from capstone import x86_const as x86
 
 from machine.code import Code
+from machine.symbols import NoSymbols
 from machine.x86 import CALLER_SAVED, DF, IF, MASK, signed, whole
 
 from .state import State
 from .values import RESULT, SLOT, Cell, Origin, Value
+
+
+# What a right stub is made of, in machine code: swapgs; mov %rsp, %gs:8; mov %gs:0,
+# %rsp; push %rax; push $1; push %gs:8; mov %r10, %rcx; mov %rsp, %r9; movb $1, %gs:16;
+# cld; call; sti; cli; add $8, %rsp; pop %r15; pop %rsp; sysretq; iretq.
+RIGHT = ("0f01f8", "654889242508000000", "65488b242500000000", "50", "6a01",
+         "65ff342508000000", "4c89d1", "4989e1", "65c604251000000001", "fc",
+         "e800000000", "fb", "fa", "4883c408", "415f", "5c", "480f07", "48cf")
 
 
 class Undecided(Exception):
@@ -353,6 +363,23 @@ class Cpu:
 
 
 ENDS = ("ud2", "hlt", "sysret", "iretq", "iretd", "iret")
+
+
+@functools.lru_cache(maxsize=None)
+def must_follow_what_is_right() -> None:
+    """RuntimeError where what decodes here has names of its own for instructions of
+    every right stub: then nothing would be decided, of any stub, and nothing said."""
+    code = bytes.fromhex("".join(RIGHT))
+    decoder, at, unknown = Code(NoSymbols(), lambda at, size: code[at:at + size]), 0, []
+    for part in RIGHT:
+        instruction = decoder.decode(at)
+        if instruction.size != len(part) // 2 or not (
+                is_end(instruction) or hasattr(Cpu, f"do_{instruction.mnemonic}")):
+            unknown.append(f"{part} is {instruction.mnemonic!r}")
+        at += len(part) // 2
+    if unknown:
+        raise RuntimeError(f"this Capstone ({capstone.__version__}) decodes as the proof "
+                           f"does not know it: {', '.join(unknown)}")
 
 
 def is_end(i: capstone.CsInsn) -> bool:

@@ -35,7 +35,7 @@ from machine.kernel import Kernel
 from machine.x86 import GENERAL
 
 from .compare import CALLER, CHILD, Comparison
-from .cpu import Undecided
+from .cpu import Undecided, must_follow_what_is_right
 from .frame import Frame, frame_of, misplaced_words, missing_words
 from .path import Run, follow, retrace
 from .record import Record
@@ -80,6 +80,7 @@ def room_of(finding: Finding) -> str:
 
 def prove(kernel: Path) -> Proof:
     """What is known of the stub of a built kernel."""
+    must_follow_what_is_right()
     symbols = names.of_kernel(kernel)
     code = Code(symbols)
     if "syscall_entry" not in symbols:

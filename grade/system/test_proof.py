@@ -14,7 +14,9 @@ from typing import Optional, Sequence
 import pytest
 
 from machine import deadlines, headers
+from machine.code import Instruction
 from machine.qemu import KERNEL, TREE, run
+from proof import cpu
 from proof.prove import Proof, prove
 
 FRAME = {name.lower(): offset for name, offset in sorted(
@@ -437,3 +439,15 @@ def test_what_is_beyond_it_is_said(stubs: Stubs, parts: dict[str, Code],
     proof = prove(stubs(**parts))
     assert not proof.ok and not proof.decided
     assert re.search(what, proof.sentence)
+
+
+def test_a_decoder_with_names_of_its_own_is_the_graders_error(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu.must_follow_what_is_right.cache_clear()
+    monkeypatch.setattr("machine.code.Instruction.mnemonic",
+                        property(lambda i: "sysretq" if i.bytes[-1:] == b"\x07" else
+                                 super(Instruction, i).mnemonic))
+    with pytest.raises(RuntimeError, match="480f07 is 'sysretq'"):
+        prove(KERNEL)
+    cpu.must_follow_what_is_right.cache_clear()
