@@ -11,18 +11,21 @@ from typing import Optional
 
 import pytest
 
-from judge import stress
+from judge import fork_start, stress, stub
 from judge.child_way import USERS_FLAGS
 from judge.fork_causes import (
     FORKS, KEPT, SIGTRAP, check_registers, child_of, fork_place, meaning, need_two,
-    nth_fork, parent_of, status_of, status_text, tell_or_refuse)
+    nth_fork, parent_of, status_text, tell_or_refuse)
 from judge.fork_story import Story, forks_of
+from judge.fork_wait import status_of
 from judge.lab import Lab
 from judge.probe_run import ProbeRun
 from judge.verdict import Verdict, foundation, hint, points, wrong
+from machine.finding import Finding
 from machine.kernel import in_kernel_half
 from machine.page_tables import ADDRESS
 from machine.x86 import FLAGS, IF, RING3_CS, RING3_SS, flags_in
+from proof.rules import Rule
 
 # Forks under the fast timer.
 ROUNDS = 100
@@ -44,6 +47,7 @@ def test_fork_makes_one_process_whose_parent_is_the_caller(lab: Lab) -> None:
               + ", ".join(str(p.pid) for p in fork.made),
               where=fork_place(lab), gdb="ps")
     child = fork.made[0]
+    tell_flaw(lab, fork_start.too_early(fork), "break proc_ready")
     if child.pid in [p.pid for p in fork.others]:
         wrong(f"The child's number is {child.pid}, which another process has: "
               "every process has a number (pid) of its own",
@@ -74,15 +78,21 @@ def test_fork_makes_one_process_whose_parent_is_the_caller(lab: Lab) -> None:
       "stack.")
 def test_the_child_arrives_in_ring_3(lab: Lab) -> None:
     fork = nth_fork(lab)
+    tell_flaw(lab, fork_start.too_early(fork), "break proc_ready")
+    tell_flaw(lab, fork_start.misplaced(lab, fork), "break proc_set_start")
     arrival = fork.child
     if arrival is None:
         story = forks_of(lab)
         if story.verdict:
             raise above_a_stack(lab, story) or story.verdict
+        if fork.parent and fork.parent["rax"] == 0:
+            lab.needs("a parent that finds its child's number in RAX. It found 0, "
+                      "believed that it is the child, and gave nobody a turn")
         wrong("The child never ran: the program ended without a turn for it",
               where=fork_place(lab), gdb="ps")
     where = fork_place(lab)
     if arrival.lost:
+        not_the_stubs(lab, f"On its way to user code the child was lost: {arrival.lost}")
         wrong("On its way from its first switch_to to user code the child was "
               f"lost: {arrival.lost}",
               expected="CS 0x33 at the instruction after the SYSCALL",
@@ -94,6 +104,25 @@ def test_the_child_arrives_in_ring_3(lab: Lab) -> None:
             wrong(f"The child runs with {name.upper()} {found[name]:#x}",
                   expected=wanted, found=found[name], where=where,
                   gdb="info registers cs ss")
+    if fork.marked:
+        wrong("In ring 3 get_syscall_frame() gives the child a frame: it is marked as "
+              "inside a call, of which nothing is on its stack any more. The child "
+              "makes no call, it only leaves one", expected="NULL", found="a frame",
+              where=where, gdb="sysframe")
+
+
+def tell_flaw(lab: Lab, found: Optional[Finding], gdb: str) -> None:
+    """Fails the test with what is wrong, if anything is."""
+    if found:
+        wrong(found.cause, expected=found.expected, found=found.found,
+              where=fork_place(lab), gdb=gdb)
+
+
+def not_the_stubs(lab: Lab, sentence: str) -> None:
+    """Fails the test for the stub's mistake if no process can begin at its label."""
+    finding = stub.proved(lab, Rule.CHILD)
+    if finding:
+        stub.blame(lab, sentence, finding, gdb="break syscall_exit")
 
 
 def above_a_stack(lab: Lab, story: Story) -> Optional[Verdict]:
@@ -171,6 +200,7 @@ def test_the_child_finds_0_in_rax(lab: Lab) -> None:
     what = {57: "the number of the call, as the parent's frame has it",
             child.pid: "its own number, which is the parent's result",
             fork.caller.pid: "its parent's number"}.get(found, "something else")
+    not_the_stubs(lab, f"RAX of the child is {found}, not 0")
     wrong(f"RAX of the child is {found}: {what}. So it believes it is the parent",
           expected=0, found=found, where=fork_place(lab), gdb="sysframe")
 
@@ -437,7 +467,7 @@ def test_a_fork_that_is_single_stepped_traps_in_ring_3_on_both_sides(lab: Lab
     told = tell_or_refuse(lab, "/bin/fork_wait 1 step")
     for name, who in (("child", "the process that forked"),
                       ("other", "the child of its fork")):
-        found = status_of(lab, told, name)
+        found = status_of(lab, told, name, SIGTRAP)
         if found != SIGTRAP:
             wrong(f"With RFLAGS.TF set at the fork, {who} was not killed by SIGTRAP "
                   "after its SYSCALL: wait4 gives " + status_text(found),

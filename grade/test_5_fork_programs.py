@@ -12,13 +12,14 @@ import pytest
 
 from judge.child_way import ChildWay
 from judge.fork_causes import (
-    ERRORS, SIGSEGV, fork_place, need_two, refused, status_of, status_text,
-    tell_or_refuse)
+    ERRORS, SIGSEGV, fork_place, need_two, refused, status_text, tell_or_refuse)
+from judge.fork_wait import check_statuses, status_of
 from judge.lab import Lab
 from judge.probe_run import ProbeRun, Told, tell
 from judge.verdict import Ground, Verdict, hint, points, wrong
 from machine.x86 import IF, RF
 
+EAGAIN, ENOMEM = -11, -12  # the table is full; there is no memory
 LOOP = b"\xe2\xfe"  # an instruction that jumps to itself while RCX is not 0
 TURNS = 30
 
@@ -158,64 +159,7 @@ def test_getpid_getppid_and_wait4_agree_with_what_fork_returned(lab: Lab) -> Non
 @hint("wait4 gives each child once, with its own status, in whatever order it is "
       "asked")
 def test_wait4_gives_every_childs_status_once(lab: Lab) -> None:
-    seed = lab.random.getrandbits(60)
-    told = tell_or_refuse(lab, f"/bin/fork_wait {seed} statuses")
-    stream, statuses = seed, []
-    for _ in range(6):
-        stream, value = splitmix(stream)
-        statuses.append((value & 0xFF) << 8)
-    facts = iter(told.facts)
-    left: dict[int, int] = {}
-    for status in reversed(statuses[3:]):
-        pid, asked, found = (told.next(facts, name).signed
-                             for name in ("pid", "asked", "status"))
-        check_status(lab, pid, asked, status, found)
-        left[pid] = status
-    seen = dict(left)
-    rest = sorted(statuses[:3])
-    for _ in range(3):
-        pid, found = told.next(facts, "any").signed, told.next(facts, "status").signed
-        if pid in seen or pid <= 0:
-            wrong(f"wait4 gave child {pid} "
-                  + ("a second time" if pid in seen else "instead of a number")
-                  + ": a child that was waited for must be gone (proc_free)",
-                  expected="a child that was not waited for", found=pid,
-                  where=lab.place("proc_wait"), gdb="ps")
-        if found not in rest:
-            wrong(f"wait4 gave child {pid} the status {status_text(found)}, with which "
-                  "no child that was left has ended",
-                  expected=" or ".join(map(status_text, rest)),
-                  found=status_text(found), where=fork_place(lab), gdb="ps")
-        rest.remove(found)
-        seen[pid] = found
-    check_nobody_left(lab, told)
-    told.end()
-
-
-def check_status(lab: Lab, pid: int, asked: int, status: int, found: int) -> None:
-    if asked != pid:
-        wrong(f"wait4({pid}) gave {asked}", expected=pid, found=asked,
-              where=fork_place(lab), gdb="ps")
-    if found != status:
-        wrong(f"wait4({pid}) gave {status_text(found)}, but that child ended with "
-              f"{status_text(status)}", expected=status_text(status),
-              found=status_text(found), where=fork_place(lab), gdb="ps")
-
-
-def check_nobody_left(lab: Lab, told: Told) -> None:
-    found = told.one("none").signed
-    if found != -10:
-        wrong("After every child was waited for, wait4 does not give -ECHILD (-10)",
-              expected=-10, found=found, where=lab.place("proc_wait"), gdb="ps")
-
-
-def splitmix(state: int) -> tuple[int, int]:
-    """user/lib/random.c: the next state and number."""
-    mask = (1 << 64) - 1
-    state = (state + 0x9E3779B97F4A7C15) & mask
-    z = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 & mask
-    z = (z ^ z >> 27) * 0x94D049BB133111EB & mask
-    return state, z ^ z >> 31
+    check_statuses(lab)
 
 
 @points(4)
@@ -252,7 +196,7 @@ def test_hlt_cli_and_the_kernels_memory_are_refused_to_the_child(lab: Lab) -> No
     told = tell_or_refuse(lab, "/bin/fork_wait 1 ring0")
     for name, what in (("hlt", "executes hlt"), ("cli", "executes cli"),
                        ("kernel", "reads the kernel's memory")):
-        found = status_of(lab, told, name)
+        found = status_of(lab, told, name, SIGSEGV)
         if found != SIGSEGV:
             wrong(f"A child that {what} is not killed by SIGSEGV: wait4 gives "
                   f"{status_text(found)}. It runs with ring 0's rights",
@@ -309,7 +253,7 @@ def test_fork_is_refused_when_the_table_is_full_and_works_again_after(lab: Lab
     count = 0
     for made, refusal, gone, free in rounds:
         count += 1
-        check_refusal(lab, refusal, "With the table of processes full,")
+        check_refusal(lab, refusal, EAGAIN, "With the table of processes full,")
         if made_first is None:
             made_first, free_first = made, free
             if made != slots - 1:
@@ -339,7 +283,7 @@ def test_fork_is_refused_when_the_table_is_full_and_works_again_after(lab: Lab
 def check_try(lab: Lab, free: int, result: int, then: int) -> None:
     """One fork with little memory: what it gave, and the pages free after it."""
     if result < 0:
-        check_refusal(lab, result, f"With {free} pages free,")
+        check_refusal(lab, result, ENOMEM, f"With {free} pages free,")
     if then != free:
         wrong(f"With {free} pages free, fork returned {result}, and when it was "
               f"over {free - then} pages were lost"
@@ -349,13 +293,14 @@ def check_try(lab: Lab, free: int, result: int, then: int) -> None:
               expected=free, found=then, where=fork_place(lab), gdb="break vm_clone")
 
 
-def check_refusal(lab: Lab, result: int, when: str) -> None:
-    """An error of fork's must be one of two."""
-    if result in (-11, -12):
+def check_refusal(lab: Lab, result: int, wanted: int, when: str) -> None:
+    """Each of fork's two errors has its reason."""
+    if result == wanted:
         return
     shown = ERRORS.get(result, str(result))
-    wrong(f"{when} fork returned {shown} instead of -EAGAIN (-11) or -ENOMEM (-12)",
-          expected="-11 or -12", found=result, where=fork_place(lab),
+    wrong(f"{when} fork returned {shown} instead of {ERRORS[wanted]} ({wanted}): "
+          "proc_alloc says in *error which of the two it is, and vm_clone in its "
+          "result", expected=f"{wanted}", found=f"{result}", where=fork_place(lab),
           gdb="break proc_alloc")
 
 
@@ -388,6 +333,11 @@ def test_fork_is_refused_without_memory_and_gives_everything_back(lab: Lab) -> N
     if not tries:
         lab.needs("a program that forks until memory is full; it ended before")
     results = {result for _, result, _ in tries}
+    if min(results) > 0 and last == 0:
+        wrong(f"With fewer than {free} pages free, fork could not make a child and "
+              "returned 0: the program believed that it is the child, and ended. The "
+              "parent must hear the error", expected="-ENOMEM (-12)", found=0,
+              where=fork_place(lab), gdb="break vm_clone")
     if min(results) >= 0 or max(results) <= 0:
         wrong("fork must work with enough memory and be refused without; here the "
               f"results were {sorted(results)}", where=fork_place(lab))

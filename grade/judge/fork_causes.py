@@ -161,14 +161,6 @@ def tell_or_refuse(lab: Lab, command: str, **options: object) -> Told:
     return told
 
 
-def status_of(lab: Lab, told: Told, name: str) -> int:
-    """A child's status by wait4, where its fork was not refused."""
-    status = told.one(name).signed
-    if status in ERRORS:
-        refused(lab, status)
-    return status
-
-
 def status_text(status: int) -> str:
     """A status of wait4 in words."""
     if status < 0:

@@ -3,8 +3,12 @@ tables."""
 
 from __future__ import annotations
 
+import dataclasses
+
 from machine import page_tables
 from machine.page_tables import ADDRESS, WRITABLE
+from machine.processes import Process
+from machine.x86 import PAGE
 from .fork_causes import fork_place, need_two, refused
 from .fork_story import forks_of
 from .lab import Lab
@@ -21,6 +25,12 @@ def check_memory(lab: Lab, mode: str, writers: dict[str, tuple[str, int]]) -> No
     and how far above the seed they are."""
     need_two(lab)
     fork = forks_of(lab).forks[0]
+    if fork.missing:
+        va, pid = fork.missing
+        wrong(f"After fork process {pid} has no page at {va:#x}, where its parent has "
+              "one: vm_clone has to give it every page, up to the end of each area",
+              expected="the parent's page", found="none", where=lab.place("vm_clone"),
+              gdb=f"pagewalk {va:#x}")
     if fork.unprotected:
         va, pid = fork.unprotected
         wrong(f"After fork both processes use one page at {va:#x}, and the page table "
@@ -30,6 +40,7 @@ def check_memory(lab: Lab, mode: str, writers: dict[str, tuple[str, int]]) -> No
               where=lab.place("vm_clone"), gdb=f"pagewalk {va:#x}")
     seed = lab.random.getrandbits(40)
     run = ProbeRun(lab, f"/bin/fork_memory {seed} {mode}")
+    killed = watch_for_kills(run)
     seen: set[str] = set()
     who = ""
     try:
@@ -46,13 +57,70 @@ def check_memory(lab: Lab, mode: str, writers: dict[str, tuple[str, int]]) -> No
     except Verdict as found:
         if found.ground is Ground.WRONG:
             raise
+        tell_killed(lab, killed)
         raise found.during("While two processes shared memory:") from None
     missing = set(writers) - seen
     if missing:
+        tell_killed(lab, killed)
         wrong(f"The {sorted(missing)[0]} never told what it sees: it did not run to "
               "its end. Its memory was changed while it did not run, though the entries of "
               "shared pages are write-protected: then the CPU wrote by what its TLB "
               "remembered, as CR3 was not loaded after PTE.W was cleared", where=fork_place(lab), gdb="ps")
+
+
+@dataclasses.dataclass(frozen=True)
+class Killed:
+    """A process that a signal ends: the address of the last page fault, and the
+    entries that lead to it, its own and its parent's."""
+
+    process: Process
+    address: int
+    own: list[int]
+    parents: list[int]
+
+
+def watch_for_kills(run: ProbeRun) -> list[Killed]:
+    """What is found at proc_exit from now on, where nothing stops."""
+    killed: list[Killed] = []
+
+    def ends() -> bool:
+        if run.gdb.register("rdi") & 0x7F:
+            process, address = run.table.current(), run.gdb.register("cr2")
+            parent = run.table.at(process.parent) if process.parent else process
+            killed.append(Killed(process, address, *(
+                page_tables.entries(run.gdb, p.pml4, address)
+                for p in (process, parent))))
+        return False
+
+    run.places[run.lab.kernel.address("proc_exit")] = ends
+    return killed
+
+
+def tell_killed(lab: Lab, killed: list[Killed]) -> None:
+    """Fails the test if a process was killed: it would never tell what it sees."""
+    for one in killed:
+        wrong("While two processes shared memory, process "
+              f"{one.process.pid} was killed by a signal. " + why_killed(one),
+              where=lab.place("vm_clone"), gdb=f"pagewalk {one.address:#x}")
+
+
+def why_killed(killed: Killed) -> str:
+    """Why a child was killed at a page, from what its parent has there."""
+    page = f"the page at {killed.address & ~(PAGE - 1):#x}"
+    if not is_there(killed.own):
+        return (f"It touched {page}, which its parent has, and which vm_clone has not "
+                "given it" if is_there(killed.parents) else
+                f"It touched {page}, which its parent has not either")
+    if not killed.own[3] & WRITABLE:
+        return (f"{page[0].upper()}{page[1:]} is there, and it may not write to it, as "
+                "is right while two share it; but its area does not allow it either: "
+                "vm_clone copies an area with its rights")
+    return f"{page[0].upper()}{page[1:]} is there, and it may write to it"
+
+
+def is_there(entries: list[int]) -> bool:
+    """Whether entries lead to a page."""
+    return len(entries) == 4 and bool(entries[3] & 1)
 
 
 def check_place(run: ProbeRun, fact: Fact, who: str, base: int, wanted: tuple[str, int]

@@ -24,6 +24,19 @@ from .verdict import Verdict
 TIMERS = ("interrupt", "trap_handler")
 
 
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """What a child will start with: its entry of the table, and its kernel stack
+    from its RSP up."""
+
+    process: Process
+    stack: bytes
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Start) and (
+            self.process.rsp, self.stack) == (other.process.rsp, other.stack)
+
+
 @dataclasses.dataclass
 class SeenFork:
     """One call of fork.
@@ -39,6 +52,12 @@ class SeenFork:
     pml4s          the parent's and the child's top tables, entry by entry.
     unprotected    an address whose page both use and one may write to, and the
                    number of that process.
+    missing        an address where the parent has a page and the child has none,
+                   and the child's number.
+    start          the child, and the RSP that proc_set_start was given for it.
+    ready          what the child had when proc_ready was called first, and
+    returned       when fork was over, before it ran.
+    marked         whether get_syscall_frame gives the child a frame in ring 3.
     stack          where the program's stack began.
     rsps_since     RSP at the parent's later calls, as far as the child had not
                    run yet.
@@ -56,6 +75,11 @@ class SeenFork:
     pml4s: Optional[tuple[tuple[int, ...], tuple[int, ...]]] = None
     unprotected: Optional[tuple[int, int]] = None
     rsps_since: list[int] = dataclasses.field(default_factory=list)
+    missing: Optional[tuple[int, int]] = None
+    start: Optional[tuple[Process, int]] = None
+    ready: Optional[Start] = None
+    returned: Optional[Start] = None
+    marked: bool = False
 
 
 @dataclasses.dataclass
@@ -108,6 +132,8 @@ class _Recorder:
         self.run.places.update(dict.fromkeys(
             (self.next, self.fork, self.switch, self.entry, self.inside)))
         self.run.places[lab.kernel.address("yield")] = self._keeps_its_turn
+        self.run.places[lab.kernel.address("proc_set_start")] = self._starts
+        self.run.places[lab.kernel.address("proc_ready")] = self._is_ready
 
     def record(self) -> Story:
         try:
@@ -135,7 +161,10 @@ class _Recorder:
             # Before any interrupt: a turn of the parent's would change the queue.
             del self.run.places[at]
             self.after = 0
-            self._look_at_child(self.story.forks[-1])
+            fork = self.story.forks[-1]
+            self._look_at_child(fork)
+            if fork.made:
+                fork.returned = self._start_of(fork.made[0].address)
         elif at == self.switch:
             return self._switched()
         else:
@@ -156,6 +185,35 @@ class _Recorder:
             self.gdb.set_register("rsp", rsp + 8)
             self.gdb.set_register("rip", back)
         return False
+
+    def _new_process(self) -> Optional[SeenFork]:
+        """At a function of a process, RDI: the fork that makes it, if one does."""
+        fork = self.story.forks[-1] if self.story.forks else None
+        known = {p.address for p in fork.others} if fork else set()
+        made = fork and not fork.parent and self.gdb.register("rdi") not in known
+        return fork if made else None
+
+    def _starts(self) -> bool:
+        """At proc_set_start, where nothing stops."""
+        fork = self._new_process()
+        if fork:
+            fork.start = (self.table.at(self.gdb.register("rdi")),
+                          self.gdb.register("rdx"))
+        return False
+
+    def _is_ready(self) -> bool:
+        """At proc_ready, where nothing stops."""
+        fork = self._new_process()
+        if fork and fork.ready is None:
+            fork.ready = self._start_of(self.gdb.register("rdi"))
+        return False
+
+    def _start_of(self, address: int) -> Start:
+        process = self.table.at(address)
+        size = process.kstack_top - process.rsp
+        on_stack = self.lab.kernel.on_stack(process.rsp, process.kstack_top)
+        return Start(process, self.gdb.peek(process.rsp, size) or b""
+                     if on_stack else b"")
 
     def _call(self) -> None:
         caller = self.table.current()
@@ -212,6 +270,9 @@ class _Recorder:
             sides = [(p, page_tables.entries(self.gdb, p.pml4, va))
                      for p in (fork.caller, child)]
             leaves = [entries[3] for _, entries in sides if len(entries) == 4]
+            there = [len(entries) == 4 and entries[3] & 1 for _, entries in sides]
+            if there[0] and not there[1] and child.state != "NEW":
+                fork.missing = va, child.pid
             if len(leaves) < 2 or (leaves[0] ^ leaves[1]) & ADDRESS:
                 continue
             for process, entries in sides:
@@ -237,4 +298,6 @@ class _Recorder:
         if not fork.made:
             self._look_at_child(fork)
         fork.child = child_way.follow(self.run)
+        if not fork.child.lost:
+            fork.marked = self.lab.call(self.gdb, "get_syscall_frame") != 0
         return not fork.child.lost and fork.child.registers["rip"] == self.next
