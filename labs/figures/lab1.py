@@ -108,12 +108,13 @@ def tss_descriptor() -> Figure:
            scale=[1, 1], height=34)
     f.text(20, 230, "0x18", mono=True, quiet=True)
     f.bits(100, 210, 560, [
-        (63, 56, "31:24", "kernel"), (55, 48, "0", "grey"), (47, 40, "P DPL 0 9", "plain"),
+        (63, 56, "31:24", "kernel"), (55, 48, "0", "grey"), (47, 40, "P DPL S 9", "plain"),
         (39, 16, "23:0", "user"), (15, 0, "limit", "plain")],
            scale=[2, 2, 3, 4, 3], height=34)
     f.lines(100, 275, [
-        "P is 1; DPL is 0: no program may load it; S is 0; type 9 is a TSS that is not",
-        "in use yet (LTR makes it 11, in use). The limit is the size, less one."], size=12)
+        "P is 1; DPL is 0 by custom, LTR is for ring 0 anyway; S is 0; type 9 is a TSS that",
+        "is not in use yet (LTR makes it 11, in use). The limit is the size, less one."],
+            size=12)
     return f
 
 
@@ -126,7 +127,7 @@ def interrupt() -> Figure:
         ring 3 in the table. A gate with an IST number takes its stack from the IST,
         whatever RSP was.""")
     f.box(20, 60, 150, 60, ["ring 3 runs", "CS 0x33 SS 0x2b"], fill="user", size=12)
-    f.arrow((170, 90), (250, 90), text="IRQ")
+    f.arrow((170, 90), (250, 90), text="interrupt")
     f.box(250, 50, 170, 80, ["gate of the IDT:", "CS 0x08, RIP,", "IST number"], size=12)
     f.arrow((420, 75), (520, 50), text="")
     f.arrow((420, 105), (520, 130), text="")

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Sequence
+
 from draw import Figure
+
+
+def at_their_rows(f: Figure, left: float, names: Sequence[str]) -> None:
+    """Registers beside the arrows that lead to them: CS and SS share the third."""
+    for top, name in zip((121, 169, 208, 227), names):
+        f.text(left, top, name, mono=True, size=13)
 
 
 def trip() -> Figure:
@@ -15,16 +23,14 @@ def trip() -> Figure:
         neither LSTAR nor SFMASK. SWAPGS exchanges GS_BASE and KERNEL_GS_BASE.""")
     f.box(20, 50, 170, 300, fill="user")
     f.text(105, 76, "ring 3", anchor="middle", bold=True)
-    f.lines(36, 110, ["RIP", "RFLAGS", "CS   0x33", "SS   0x2b"], mono=True,
-            size=13, step=36)
+    at_their_rows(f, 36, ["RIP", "RFLAGS", "CS   0x33", "SS   0x2b"])
     f.lines(36, 270, ["RSP, GS,", "all others:", "nobody touches", "them"], size=13)
     f.box(570, 50, 170, 300, fill="kernel")
     f.text(655, 76, "ring 0", anchor="middle", bold=True)
-    f.lines(586, 110, ["RIP", "RFLAGS", "CS   0x08", "SS   0x10"], mono=True, size=13,
-            step=36)
-    f.lines(586, 270, ["RSP, GS,", "all others:", "still the user's"], size=13)
+    at_their_rows(f, 586, ["RIP", "RFLAGS", "CS   0x08", "SS   0x10"])
+    f.lines(586, 270, ["RSP, GS, all but", "RCX and R11:", "still the user's"], size=13)
     f.text(380, 36, "SYSCALL", anchor="middle", bold=True)
-    f.box(290, 60, 180, 32, "EFER.SCE = 1, or #UD", size=13)
+    f.box(290, 60, 180, 32, "EFER.SCE = 1, or #UD", size=13, fill="new")
     rows = [(104, "LSTAR", "RIP is kept in RCX"),
             (152, "SFMASK", "RFLAGS are kept in R11"),
             (200, "STAR 47:32", "CS, and SS = that + 8")]
@@ -41,7 +47,7 @@ def trip() -> Figure:
            quiet=True)
     f.text(380, 353, "SS = base + 8, CS = base + 16", anchor="middle", size=12,
            quiet=True)
-    f.text(380, 379, "Green: what you write in this lab.", anchor="middle", size=12,
+    f.text(380, 379, "Green: what you write in this lab, and KERNEL_GS_BASE.", anchor="middle", size=12,
            quiet=True)
     return f
 

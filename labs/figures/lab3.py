@@ -19,8 +19,8 @@ def trip() -> Figure:
     f.text(740, 30, "the program's stack, the program's GS", anchor="end", size=12,
            quiet=True)
     f.box(60, 45, 230, 74, ["mov $1, %eax", "syscall"], fill="user", mono=True, size=13)
-    f.box(470, 45, 230, 74, ["the next instruction:", "RAX is the result, all else",
-                             "is as it was"], fill="user", size=12)
+    f.box(470, 45, 230, 74, ["the next instruction:", "RAX: the result; RCX, R11:",
+                             "spent; all else as it was"], fill="user", size=12)
     f.line((20, 150), (740, 150), dashed=True)
     f.text(20, 176, "ring 0", bold=True)
     f.text(380, 142, "MSRs: LSTAR, STAR, SFMASK", anchor="middle", size=12, quiet=True)
@@ -87,13 +87,13 @@ def stack() -> Figure:
 def windows() -> Figure:
     """Where in the stub an interrupt would do harm."""
     f = Figure("entry-windows", 760, 250, "The stub's stretches", """
-        From left to right, as time goes: from SYSCALL to the change of stacks RSP is
-        the user's, GS at first too, and IF must be 0, which SFMASK sees to. From
-        there to the first pop RSP is in the kernel stack and GS is the kernel's: an
+        From left to right, as time goes: from SYSCALL to the first push, of the user's
+        RSP, which until then is in a slot that all calls share, IF must be 0, which
+        SFMASK sees to; RSP is the user's at first, and so is GS. From there to the first pop RSP is in the kernel stack and GS is the kernel's: an
         interrupt would be harmless. From the pops to SYSRET RSP and then GS become
         the user's while the CPU is in ring 0: IF must be 0 again, which the stub
         sees to. After SYSRET ring 3 may be interrupted.""")
-    columns = [(20, 130, "ring 3", "user"), (150, 130, "to the stack", "bad"),
+    columns = [(20, 130, "ring 3", "user"), (150, 130, "stack, first push", "bad"),
                (280, 200, "frame, call of C, result", "kernel"),
                (480, 150, "pops, GS", "bad"), (630, 110, "ring 3", "user")]
     for x, wide, text, fill in columns:
@@ -103,7 +103,7 @@ def windows() -> Figure:
     rows = [("RSP", ["user's", "changes", "kernel's", "changes", "user's"]),
             ("GS", ["user's", "changes", "kernel's", "changes", "user's"]),
             ("IF", ["1", "0", "0 or 1", "0", "1"]),
-            ("by", ["", "SFMASK", "the handler", "your stub", "R11"])]
+            ("by", ["", "SFMASK", "a handler", "your stub", "R11"])]
     for number, (name, values) in enumerate(rows):
         y = 106 + 26 * number
         f.text(6, y, name, size=12, bold=True)
@@ -111,8 +111,9 @@ def windows() -> Figure:
             f.text(x + wide / 2 + (10 if x == 20 else 0), y, value, anchor="middle",
                    size=12)
     f.lines(20, 218, [
-        "Red: ring 0, but an interrupt would push at the user's RSP or look for the "
-        "kernel through", "the user's GS. There must be none."], size=12, quiet=True)
+        "Red: ring 0, but an interrupt would push at the user's RSP, look for the kernel "
+        "through the", "user's GS, or let another call overwrite the shared slot. There "
+        "must be none."], size=12, quiet=True)
     return f
 
 

@@ -20,7 +20,7 @@ def stacks() -> Figure:
     f.text(630, 30, "after: the child", anchor="middle", bold=True)
     words = [("rsp", "user"), ("rax: 57", "user"), ("rcx, r11 … r8", "user"),
              ("r9", "user")]
-    c_words = ["return into the stub", "syscall_handler", "fork"]
+    c_words = ["argument 6, alignment", "return into the stub", "syscall_handler", "fork"]
     for x in (20, 280, 540):
         for number, (word, fill) in enumerate(words):
             child_rax = x == 540 and number == 1
@@ -29,8 +29,8 @@ def stacks() -> Figure:
                   bold=child_rax)
     for x in (20, 280):
         for number, word in enumerate(c_words):
-            f.box(x, 196 + 30 * number, 180, 30, word, fill="kernel", size=12)
-        f.box(x, 286, 180, 44, "free", fill="grey", size=12)
+            f.box(x, 196 + 24 * number, 180, 24, word, fill="kernel", size=12)
+        f.box(x, 292, 180, 38, "free", fill="grey", size=12)
     f.box(540, 196, 180, 30, "rip: syscall_exit", fill="new", mono=True, size=12)
     f.box(540, 226, 180, 60, ["rbp rbx r12 r13", "r14 r15: all 0"], fill="kernel",
           mono=True, size=12)
@@ -39,8 +39,8 @@ def stacks() -> Figure:
         f.arrow((462, y), (538, y), dashed=True)
     f.text(500, 56, "copied", anchor="middle", size=12)
     f.text(500, 129, "changed", anchor="middle", size=11, quiet=True)
-    f.text(110, 352, "RSP is somewhere in here", anchor="middle", size=12, quiet=True)
-    f.text(370, 352, "RSP is somewhere in here", anchor="middle", size=12, quiet=True)
+    f.text(110, 352, "RSP: below fork's words", anchor="middle", size=12, quiet=True)
+    f.text(370, 352, "RSP: below fork's words", anchor="middle", size=12, quiet=True)
     f.text(630, 352, "p->rsp: the lowest of these", anchor="middle", size=12,
            quiet=True)
     f.lines(20, 384, [
