@@ -274,7 +274,7 @@ def test_fork_is_refused_when_the_table_is_full_and_works_again_after(lab: Lab
             assert free_first is not None
             wrong(f"Each round of forks until the table is full costs memory: "
                   f"{free_first - free} pages are lost in round {count}",
-                  expected=free_first, found=free, where=fork_place(lab), gdb="ps")
+                  expected=f"{free_first}", found=f"{free}", where=fork_place(lab), gdb="ps")
     if count < 3:
         told.lost("With the table of processes full, fork did not come back with an "
                   "error.")
@@ -290,7 +290,8 @@ def check_try(lab: Lab, free: int, result: int, then: int) -> None:
               + (": a fork that cannot be made must give back what it took, the "
                  "kernel stack and the place in the table (proc_free)"
                  if result < 0 else ""),
-              expected=free, found=then, where=fork_place(lab), gdb="break vm_clone")
+              expected=f"{free}", found=f"{then}", where=fork_place(lab),
+              gdb="break vm_clone")
 
 
 def check_refusal(lab: Lab, result: int, wanted: int, when: str) -> None:

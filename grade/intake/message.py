@@ -9,6 +9,8 @@ from .error import SubmissionError
 
 # What they may say, in characters.
 MESSAGE_LIMIT = 300
+# What a file of the student's has to define for another of them.
+LABELS = {"syscall_exit": "kernel/syscall_entry.c"}
 
 
 def first_error(text: str) -> SubmissionError:
@@ -33,8 +35,12 @@ def first_error(text: str) -> SubmissionError:
     if match:
         file, line, message = match[1], int(match[2]), match[3]
         file = file[file.find("kernel/"):] if "kernel/" in file else file
-        return SubmissionError(
-            f"{file} line {line} does not link: {_plain(message)}", file, line)
+        sentence = f"{file} line {line} does not link: {_plain(message)}"
+        for label, home in LABELS.items():
+            if "undefined" in message and re.search(rf"\W{label}\b", message):
+                return SubmissionError(f"{sentence} {label} is a label of {home}: it has "
+                                       "to be there, and global (.globl)", home)
+        return SubmissionError(sentence, file, line)
     match = re.search(r"undefined reference to .*|multiple definition of .*|"
                       r"^\S*ld: .*$", text, re.MULTILINE)
     if match:

@@ -109,7 +109,8 @@ class Verdict(Exception):
 def verdict(ground: Ground, cause: str, *, expected: object = None,
             found: object = None, where: Optional[str] = None,
             gdb: Optional[str] = None) -> Verdict:
-    """A verdict, to be raised. Numbers are shown in hexadecimal."""
+    """A verdict, to be raised. Numbers are shown in hexadecimal, but errors, which
+    are below 0, as errno.h has them."""
     return Verdict(Finding(ground, cause, where, expected=_shown(expected),
                            found=_shown(found), gdb=gdb))
 
@@ -125,5 +126,5 @@ def _shown(value: object) -> Optional[str]:
     if value is None:
         return None
     if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:#x}"
+        return f"{value:#x}" if value >= 0 else f"{value}"  # an error's number
     return str(value)

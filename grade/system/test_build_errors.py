@@ -37,6 +37,11 @@ from intake.message import first_error
         "kernel/fork.c line 37 does not link: undefined reference to 'copy'.",
         "kernel/fork.c", 37, id="ld 2.44"),
     pytest.param(
+        "kernel/fork.c:37:(.text+0xe5): undefined reference to `syscall_exit'\n",
+        "kernel/fork.c line 37 does not link: undefined reference to 'syscall_exit'. "
+        "syscall_exit is a label of kernel/syscall_entry.c: it has to be there, and "
+        "global (.globl)", "kernel/syscall_entry.c", None, id="a label of another's"),
+    pytest.param(
         "cc1: fatal error: kernel/gdt.c: No space left on device\n"
         "compilation terminated.\n",
         "The kernel does not build: cc1 says: kernel/gdt.c: No space left on device.",
