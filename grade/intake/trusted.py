@@ -52,7 +52,7 @@ NOT_SOURCES = re.compile(r"grade/(?:system|known_wrong)/|"
                          r"(?:^|/)(?:__pycache__|\.[^/]*)(?:/|$)|\.(?:md|svg)$")
 # What the compiler is kept from, so far as it knows the flag: more files in files than
 # a lab needs. One error is all that a student is told at a time.
-BOUNDS = ("-w", "-fmax-include-depth=20", "-fmax-errors=1", "-Wfatal-errors",
+BOUNDS = ("-fmax-include-depth=20", "-fmax-errors=1", "-Wfatal-errors",
           "-fdiagnostics-color=never")
 INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 

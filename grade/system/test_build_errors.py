@@ -3,11 +3,15 @@ sentence, with a place where they name one."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Optional
 
 import pytest
 
+import labs
+from intake import build
 from intake.message import first_error
+from machine.qemu import TREE
 
 
 @pytest.mark.parametrize("said, sentence, file, line", [
@@ -54,3 +58,14 @@ def test_an_error_is_one_sentence(said: str, sentence: str, file: Optional[str],
                                   line: Optional[int]) -> None:
     error = first_error(said)
     assert (str(error), error.file, error.line) == (sentence, file, line)
+
+
+def test_a_warning_in_ones_own_file_is_shown_and_stops_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files = {name: (TREE / name).read_bytes() for name in labs.FILES}
+    lines = files["kernel/gdt.c"].count(b"\n")
+    files["kernel/gdt.c"] += b"static int never_used;\n"
+    assert build.kernel(files, tmp_path).exists()
+    said = capfd.readouterr().err
+    assert f"kernel/gdt.c:{lines + 1}:" in said and "never_used" in said
