@@ -98,6 +98,7 @@ help: ## list these targets
 		$(filter Makefile %.mk,$(MAKEFILE_LIST))
 	@echo 'Choices: PROG="/bin/regs 42" ADD=path FIRMWARE=seabios|qboot MEM=128 CPU='
 	@echo '         APPEND=hz=1000 ICOUNT=shift=0,sleep=off QEMUFLAGS= GDB=1 V=1'
+	@echo '         ONE_BY_ONE=1 CC=clang-16 WERROR=1'
 
 qemu: all $(INITRD) ## boot to the shell, or into PROG; Ctrl-A X leaves
 	@$(if $(GDB),echo 'QEMU waits: type make gdb in another terminal.')
