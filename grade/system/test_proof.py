@@ -13,7 +13,7 @@ from typing import Optional, Sequence
 
 import pytest
 
-from machine import deadlines, headers
+from machine import deadlines, headers, toolchain
 from machine.code import Instruction
 from machine.qemu import KERNEL, TREE, run
 from proof import cpu
@@ -79,7 +79,7 @@ class Stubs:
                 self._run(command)
             objects.append(str((self.directory if new else TREE)
                                / f"build/{file}.o"))
-        self._run([self._commands[SOURCE][0].removesuffix("gcc") + "ld",
+        self._run([f"{toolchain.tool_prefix()}ld",
                    "-m", "elf_x86_64", "-nostdlib", "-static", "-z", "noexecstack",
                    "-z", "max-page-size=4096", "-z", "norelro",
                    "-T", str(TREE / "kernel/kernel.ld"), "-o", "kernel.elf",
