@@ -44,12 +44,14 @@ endif
 MADE_BY := build/made-by-$(or $(notdir $(firstword $(KERNEL_CC))),gcc)
 ANEW := $(if $(wildcard $(MADE_BY)),,FORCE)
 # --target: the same ELF whatever machine clang runs on.
-# -finline-hint-functions: inlined is what says inline, as by GCC's -Og.
+# -finline-hint-functions, -fno-optimize-sibling-calls: inlined is what says inline,
+# and whoever calls stays on the stack, as by GCC's -Og.
 # -gdwarf-4, -gdwarf-aranges: what reads symbols for the graders takes no checksums
 # of files, and wants to know which file an address is from.
 # -fno-addrsig: no section for a linker that folds functions.
 CLANG := $(if $(findstring clang,$(KERNEL_CC)),--target=x86_64-elf \
-	-finline-hint-functions -gdwarf-4 -gdwarf-aranges -fno-addrsig)
+	-finline-hint-functions -fno-optimize-sibling-calls -gdwarf-4 \
+	-gdwarf-aranges -fno-addrsig)
 
 Q := $(if $(V),,@)
 

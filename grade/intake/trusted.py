@@ -233,7 +233,8 @@ def _flags(new: Path) -> dict[str, Any]:
 
 def _takes(compiler: list[str], flag: str) -> bool:
     """Does a compiler know a flag? clang has no depth of includes to choose."""
-    return subprocess.run([*compiler, flag, "-E", "-x", "c", "/dev/null"], check=False,
+    return subprocess.run([*compiler, "-Werror", flag, "-E", "-x", "c", "/dev/null"],
+                          check=False,
                           stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=deadlines.host()).returncode == 0
 
