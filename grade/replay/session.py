@@ -96,7 +96,7 @@ def debug(init: Optional[str], commands: Sequence[str], *, tree: Path = TREE,
 # What make has made, and what the grader builds submissions on: other things in
 # build/ come and go while a tree is copied.
 MADE = ("kernel", "user", "root", "*.elf", "*.cpio", "ksyms*", "tools-*",
-        "compile_commands.json", "probes", "grade", "base-[0-9a-f]*")
+        "made-by-*", "compile_commands.json", "probes", "grade", "base-[0-9a-f]*")
 
 
 def rewind(init: Optional[str], commands: Sequence[str], *, tree: Path = TREE,

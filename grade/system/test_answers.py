@@ -235,7 +235,7 @@ def two_gigabytes(path: Path) -> None:
 HOSTILE: dict[str, tuple[Optional[Callable[[Path], object]], str]] = {
     "missing": (None, "is missing"),
     "2 GB": (two_gigabytes, "more than 64 KB"),
-    "a link": (lambda path: path.symlink_to("/etc/passwd"), "not a link"),
+    "a link": (lambda path: path.symlink_to("/etc/passwd"), "but a link"),
     "a pipe": (os.mkfifo, "not an ordinary file"),
     "a directory": (Path.mkdir, "not an ordinary file"),
     "not TOML": (lambda path: path.write_text("student = root:"), "not TOML"),
