@@ -72,12 +72,14 @@ def disturbance(machine: LabMachine) -> Optional[Verdict]:
         return None
     said = result.stderr.strip()
     if result.code in NOT_STARTED:
-        return verdict(Ground.GRADER, f"QEMU does not start: {said[:200]}")
+        return verdict(Ground.GRADER, "QEMU does not start: "
+                       + (said.splitlines() or [f"status {result.code}"])[0][:200])
     if not result.why and -result.code in FROM_OUTSIDE:
         return verdict(Ground.GRADER, f"QEMU was killed by signal {-result.code}, "
                        "and not by the grader.")
     if TERMINATED in said:  # a signal to which QEMU ends with 0
-        return verdict(Ground.GRADER, f"QEMU was ended from outside: {said[:200]}")
+        return verdict(Ground.GRADER, "QEMU was ended from outside: "
+                       + said.splitlines()[-1][:200])
     return None
 
 

@@ -3,9 +3,12 @@
 # `ksyms_end` stands after its last entry.
 #   sh ksyms.sh NM KERNEL.ELF    the functions of that kernel
 #   sh ksyms.sh                  no function: for the first link
+names=
 if [ $# -eq 2 ]; then
-    "$1" -n "$2"
-fi | awk '
+    # A pipe would hide that nm failed, and the table would be empty.
+    names=$("$1" -n "$2") && [ "$names" ] || exit 1
+fi
+printf '%s\n' "$names" | awk '
 BEGIN {
     print "\t.section .ksyms, \"a\"\n\t.globl ksyms, ksyms_end\n\t.balign 8\nksyms:"
 }
