@@ -199,8 +199,8 @@ def run_tests(entry: Entry, kernel: Path, directory: Path, extent: str,
     os.chdir(grade)
     waited = () if extent == "first" else entry.tests
     until = UntilKnown(waited, directory / "tests.jsonl")
-    pytest.main([*chosen, "-c", str(grade / "pytest.ini"), "--rootdir", str(grade),
-                 "-n0", "-q", "-p", "no:cacheprovider", f"--kernel={kernel}",
+    pytest.main([*chosen, "-c", str(grade / "pytest.ini"), "-o", "addopts=",
+                 "--rootdir", str(grade), "-n0", "-q", "-p", "no:cacheprovider", f"--kernel={kernel}",
                  f"--grade-results={directory / 'tests.jsonl'}", f"--seed={seed}"],
                 plugins=[until] if extent in ("known", "first") and not entry.accept else [])
     return until.reached
