@@ -293,7 +293,13 @@ def _own_copy(tree: Path) -> Iterator[Path]:
 def _host_environment() -> dict[str, str]:
     person = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
               for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.org"))}
-    return {**environment.without_make(), **person, "GIT_CONFIG_GLOBAL": "/dev/null",
+    # git tidies up after a commit, and from 2.47 on it goes on in the background, where
+    # the tree is about to be removed.
+    settings = {"GIT_CONFIG_COUNT": "2", "GIT_CONFIG_KEY_0": "gc.auto",
+                "GIT_CONFIG_VALUE_0": "0", "GIT_CONFIG_KEY_1": "maintenance.auto",
+                "GIT_CONFIG_VALUE_1": "false"}
+    return {**environment.without_make(), **person, **settings,
+            "GIT_CONFIG_GLOBAL": "/dev/null",
             "LC_ALL": "C.UTF-8", "TERM": "dumb", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
