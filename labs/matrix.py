@@ -242,7 +242,7 @@ class Root:
                 ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c",
                  INSIDE, "sh", str(self.path), command],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                start_new_session=True) as process, log.open("ab") as file:
+                start_new_session=True) as process, log.open("ab", 0) as file:
             try:
                 assert process.stdin
                 output = b""
