@@ -66,7 +66,14 @@ def headers(edition: Edition) -> None:
     subprocess.run(["doxygen", "-"], cwd=TREE, check=True, text=True,
                    input=f"{options}\nOUTPUT_DIRECTORY = {edition.place}/doxygen\n",
                    timeout=deadlines.host())
+    for path in (edition.place / "doxygen/xml").glob("struct*.xml"):
+        path.write_text(NAMELESS.sub("", path.read_text()))
 
+
+# An anonymous union is a member without a name for Doxygen 1.9.8 and later, which
+# Sphinx cannot read as C; 1.9.4 leaves it out.
+NAMELESS = re.compile(r"<memberdef (?:(?!</memberdef>).)*?<name></name>.*?</memberdef>",
+                      re.DOTALL)
 
 # The calls that are recorded for the chapters: program, number, count, how the handler
 # is followed.
