@@ -37,7 +37,7 @@ class Came(enum.Enum):
 REACHED, EXCEPTION, DEAD, STOPPED = Came
 
 # Instructions that are stepped to see who writes to the tables.
-MOST_WATCHED = 4000
+MOST_WATCHED = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,17 +194,25 @@ class Watcher:
 
     def _step_to(self, places: Places) -> bool:
         """Steps to one of these places, noting who writes to the tables; false if
-        it is far, or never reached. (A watchpoint would do, but a QEMU that counts
+        it is far, or never reached: an instruction that changes no register, RIP
+        neither, goes round for ever. (A watchpoint would do, but a QEMU that counts
         instructions, before 6, ends itself at one.)"""
         self._old = self._words()
+        before, fills = self.gdb.registers(), self.kernel.address("memset")
         for _ in range(MOST_WATCHED):
             stop = self.gdb.step()
-            rip = self.gdb.register("rip")
+            after = self.gdb.registers()
             if stop.signal != SIGTRAP:
-                raise StoppedElsewhere(stop, rip)
-            self._note(rip)
-            if rip in places:
+                raise StoppedElsewhere(stop, after["rip"])
+            if after["rip"] == fills:  # thousands of steps, and all write the same
+                self.gdb.run_to({self.gdb.read_u64(after["rsp"]): None})
+                after = self.gdb.registers()
+            self._note(after["rip"])
+            if after["rip"] in places:
                 return True
+            if after == before:
+                return False
+            before = after
         return False
 
     def _note(self, rip: int) -> None:
