@@ -30,7 +30,8 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 DRIVER = "chromedriver"
 
 # What a page may ask for without asking anyone outside.
-INSIDE = ("file:", "data:", "blob:", "about:", "chrome:")
+INSIDE = ("file:", "data:", "blob:", "about:", "chrome:",
+          "chrome-untrusted:")
 
 ARGUMENTS = [
     "--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
