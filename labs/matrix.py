@@ -157,10 +157,12 @@ def some_wrong() -> list[str]:
 # ---- roots -------------------------------------------------------------------
 
 # What runs in a mount and process namespace of its own: all that it mounts goes,
-# and all that it starts dies, with it.
+# and all that it starts dies, with it. The root takes the old one's place: from where
+# chroot leads, the kernel lets nobody make the namespaces of a sandbox.
 INSIDE = """
-mount --rbind /dev "$1/dev" && mount -t proc proc "$1/proc" &&
-exec chroot "$1" env -i HOME=/root TERM=xterm LANG=C.UTF-8 \
+mount --bind "$1" "$1" && mount --rbind /dev "$1/dev" &&
+mount -t proc proc "$1/proc" && cd "$1" && pivot_root . . && umount -l . && cd / &&
+exec env -i HOME=/root TERM=xterm LANG=C.UTF-8 \
     PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
     DEBIAN_FRONTEND=noninteractive sh -c "$2"

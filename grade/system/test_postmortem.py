@@ -85,7 +85,7 @@ def test_a_selector_of_no_descriptor(story: Story) -> None:
 
 def test_a_panic(story: Story) -> None:
     verdict = story("kernel/fork.c", '#include "proc.h"',
-                    "\n#include \"print.h\"\n#define proc_ready(p) "
+                    "\n#include \"panic.h\"\n#define proc_ready(p) "
                     'panic("fork: lost %d", 7)', "/bin/fork_registers 1")
     assert verdict.outcome == "stopped"
     assert "fork: lost 7" in verdict.cause
