@@ -16,7 +16,7 @@
 build_tools="compiler linker qemu cpio"
 gdb_tools="$build_tools gdb tmux"
 grade_tools="$gdb_tools python pytest elftools capstone toml"
-check_tools="$grade_tools xdist pexpect patch bwrap musl clang-format yamllint"
+check_tools="$grade_tools xdist pexpect patch bwrap faketime musl clang-format yamllint"
 # What the report is about: a student's tree has no grade/system to check.
 reported=$grade_tools
 [ ! -d grade/system ] || reported=$check_tools
@@ -163,6 +163,7 @@ package() {
     dnf:elftools) echo python3-pyelftools ;;
     dnf:selenium) echo python3-selenium ;;
     dnf:toml) echo python3-tomli ;;
+    dnf:faketime | pacman:faketime | brew:faketime) echo libfaketime ;;
     dnf:musl) echo musl-gcc ;;
     dnf:clang-format) echo clang-tools-extra ;;
     dnf:*) echo "$2" ;;
