@@ -193,8 +193,11 @@ def stressed(lab: Lab, loop: str, number: int, count: int, rings: Tuple[int, ...
     caller.load({"rip": caller.probe.address(loop)})
     stack, ending = caller.kernel_rsp, None
     for ring in rings:
-        for fault in stress.entry_faults(lab.kernel, caller.gdb, ring):
+        places = caller.waits() if ring == 3 else ()
+        for fault in stress.entry_faults(lab.kernel, caller.gdb, ring, places):
             blame(lab, fault, None)
+    if 3 in rings:
+        caller.load({"rip": caller.probe.address(loop)})
     log.clear()
     try:
         caller.run_to(caller.probe.address("probe_done"), deadline=deadlines.test())

@@ -77,6 +77,11 @@ class Caller:
         """A value of its own for every general register."""
         return {name: self.random.getrandbits(64) for name in GENERAL}
 
+    def waits(self) -> tuple[int, ...]:
+        """Places of the program to wait at, of all four last two bits."""
+        first = self.probe.address("probe_waits")
+        return tuple(first + 5 * number for number in range(4))
+
     def load(self, registers: Registers) -> None:
         """Puts values into registers (names as the debugger has them)."""
         for name, value in registers.items():

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Iterator, Optional
+from typing import Iterator, Optional, Sequence
 
 from machine.gdb_remote import Gdb
 from machine.kernel import Kernel, TrapFrame, in_kernel_half
@@ -102,14 +102,18 @@ def fault_of(kernel: Kernel, seen: Interrupted, stack: Optional[int] = None
     return None
 
 
-def entry_faults(kernel: Kernel, gdb: Gdb, ring: int) -> Iterator[str]:
-    """Follows some interrupts of a ring to trap_handler: what is wrong there."""
+def entry_faults(kernel: Kernel, gdb: Gdb, ring: int, places: Sequence[int] = ()
+                 ) -> Iterator[str]:
+    """Follows some interrupts of a ring to trap_handler: what is wrong there.
+    `places` are where the program of ring 3 waits for them, one after the other."""
     table, handler = Table(gdb, kernel), kernel.address("trap_handler")
 
     def trap() -> TrapFrame:
         return kernel.trap_at(gdb, gdb.register("rdi"))
 
-    for _ in range(FOLLOWED[ring]):
+    for number in range(FOLLOWED[ring]):
+        if places:
+            gdb.set_register("rip", places[number % len(places)])
         gdb.run_to({handler: lambda: trap().from_ring_3 == (ring == 3)})
         base, seen, top = gdb.register("gs_base"), trap(), table.kernel_rsp()
         if base != kernel.per_cpu():

@@ -57,9 +57,14 @@ __attribute__((naked, used)) static void labels(void)
 	asm("jnz probe_spin");
 	asm("jmp probe_done");
 
+	/* Four places to wait for an interrupt at, five bytes apart: the last two
+	 * bits of RIP, where CS has its RPL, are 0, 1, 2 and 3. */
+	asm(".globl probe_waits");
+	asm(".balign 4");
+	asm("probe_waits: .rept 4; jmp .; nop; nop; nop; .endr");
+
 	/* Many calls, between them a pause of one to sixteen turns out of R12,
-	 * so that no clock keeps step with the loop. The pause is where most
-	 * interrupts come, at a RIP whose last bits are not those of CS. */
+	 * so that no clock keeps step with the loop. */
 	asm(".globl probe_vary");
 	asm("probe_vary:");
 	asm("movq probe_number(%rip), %rax");
@@ -69,7 +74,6 @@ __attribute__((naked, used)) static void labels(void)
 	asm("movq %r12, %rcx");
 	asm("shrq $60, %rcx");
 	asm("incq %rcx");
-	asm(".balign 4");
 	asm("1: loop 1b");
 	asm("decq probe_count(%rip)");
 	asm("jnz probe_vary");
