@@ -64,6 +64,9 @@ def compiled(tree: Trusted, files: Mapping[str, bytes], sandbox: Sandbox
                                                  sandbox), texts)
         return dict(zip(texts, objects))
 
+# A compiler's environment: its words in English, and __DATE__ and __TIME__ never change.
+ALWAYS_ALIKE = {"LC_ALL": "C", "SOURCE_DATE_EPOCH": "0"}
+
 
 def _compile(tree: Trusted, name: str, text: bytes, headers: Mapping[str, bytes],
              sandbox: Sandbox) -> bytes:
@@ -92,7 +95,7 @@ def _command(tree: Trusted, name: str, source: Path, sandbox: Sandbox) -> list[s
     script = '"$@" -c -o "$TMPDIR/object.o" && cat "$TMPDIR/object.o"'
     own = Sandbox(sandbox.kind, source.parent)
     return own.command([*LIMITS.command(), "sh", "-c", script, "sh", *compiler, name],
-                       {"/src": source}, "/src", {"LC_ALL": "C"})
+                       {"/src": source}, "/src", ALWAYS_ALIKE)
 
 
 def _complain(name: str, done: bounded.Done) -> None:
@@ -114,9 +117,11 @@ def _complain(name: str, done: bounded.Done) -> None:
 
 
 def _placed(name: str, error: SubmissionError) -> SubmissionError:
-    """An error at its place in the kernel; the assembler's own file is nobody's."""
-    if error.file and not error.file.startswith("kernel/"):
-        said = error.message.partition(": ")[2]
-        return SubmissionError(f"{name} does not compile: the assembler says: {said}",
-                               name)
-    return error
+    """An error at its place in the kernel; the assembler's own file is nobody's, and
+    a tool that names no place read only this text."""
+    if error.file and error.file.startswith("kernel/"):
+        return error
+    said = error.message.partition(": ")[2]
+    if error.file:
+        said = f"the assembler says: {said}"
+    return SubmissionError(f"{name} does not compile: {said}", name)

@@ -15,7 +15,7 @@ LABELS = {"syscall_exit": "kernel/syscall_entry.c"}
 
 def first_error(text: str) -> SubmissionError:
     """The first error of the compiler, assembler or linker as a sentence."""
-    match = re.search(r"^([\w./-]+):(\d+)(?::\d+)?: (?:fatal )?[Ee]rror: (.*)$", text,
+    match = re.search(r"^([\w./-]+):(\d+)(?::\d+)?: (?:[Ff]atal )?[Ee]rror: (.*)$", text,
                       re.MULTILINE)
     if match:
         file, line, message = match[1], int(match[2]), match[3]
@@ -56,6 +56,7 @@ def _plain(message: str) -> str:
     """A message without what makes no sense to a student, and not too long."""
     message = re.sub(r"\s*\[-W[^\]]*\]$", "", message.strip())
     message = re.sub(r"`([^`']*)'", r"'\1'", message)
-    message = re.sub(r"/\S*/\w+\.s:\d+:\s*", "the assembler says: ", message)
+    message = re.sub(r"/\S*/\w+\.s:(?:\d+:)?\s*(?:Error:\s*)?", "the assembler says: ",
+                     message)
     message = "".join(c if c.isprintable() else "?" for c in message)
     return message[:MESSAGE_LIMIT] + ("…" if len(message) > MESSAGE_LIMIT else ".")

@@ -110,14 +110,8 @@ def _checked(name: str, data: bytes, limit: int) -> bytes:
             name)
     if not data.strip():
         raise SubmissionError(f"{name} is empty.", name)
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise SubmissionError(
-            f"{name} line {line} is not text in UTF-8: byte "
-            f"0x{data[error.start]:02x}.", name, line) from None
     if b"\0" in data:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
-        raise SubmissionError(f"{name} line {line} has a zero byte.", name, line)
+        raise SubmissionError(f"{name} line {line} has a zero byte: that is no C, or it "
+                              "was saved as UTF-16.", name, line)
     return data

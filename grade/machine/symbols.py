@@ -335,18 +335,18 @@ def _size(kind: DIE) -> int:
 
 def _name(die: DIE) -> str:
     name = die.attributes.get("DW_AT_name")
-    return str(name.value.decode()) if name else ""
+    return str(name.value.decode(errors="replace")) if name else ""
 
 
 def _file_names(header: Container) -> dict[int, str]:
     """The files of a line program by their numbers, each with its directory."""
-    directories = [d.decode() for d in header.include_directory]
+    directories = [d.decode(errors="replace") for d in header.include_directory]
     # Files and directories count from 0 since DWARF 5; before, from 1, and
     # directory 0 is where the compiler ran.
     first = 0 if header.version >= 5 else 1
     names = {}
     for number, entry in enumerate(header.file_entry, start=first):
-        name = entry.name.decode()
+        name = entry.name.decode(errors="replace")
         directory = directories[entry.dir_index - first] if entry.dir_index else ""
         names[number] = f"{directory}/{name}" if directory else name
     return names

@@ -193,8 +193,13 @@ REFUSED: dict[str, tuple[str, object, str]] = {
         MSR, "+int x = y;\n", r"kernel/msr.c line \d+ does not compile: .*'y' undecl"),
     "no function": (
         ENTRY, "#include \"syscall_entry.h\"\n", "syscall_(entry|exit)"),
-    "not UTF-8": (
-        FORK, b"/* \xff\xfe */\n", "fork.c line 1 is not text in UTF-8: byte 0xff"),
+    "UTF-16": (FORK, "int x;\n".encode("utf-16"), "line 1 has a zero byte"),
+    "what the assembler has no line for": (
+        FRAME, "+asm(\".symver proc_current, panic@@V1\");\n",
+        "^kernel/frame.c does not compile: the assembler says: invalid attempt"),
+    "a macro without end": (
+        FRAME, "+asm(\".macro m; m; .endm; m\");\n",
+        "does not compile: .*macros nested too deeply"),
     "a zero byte": (FORK, b"int x;\n\0\n", "line 2 has a zero byte"),
     "an empty file": (FORK, b"", "kernel/fork.c is empty"),
     "a file of blanks": (FORK, b" \n\n", "kernel/fork.c is empty"),
@@ -407,7 +412,8 @@ def test_a_local_symbol_called_like_a_trusted_one_gains_nothing(
 def test_what_looks_odd_and_is_right_is_right(submission: Path, grade: Grader) -> None:
     path = submission / FRAME
     path.write_text(path.read_text() + 'asm(".balign 010");\n#pragma GCC diagnostic push\n'
-                    + "/*" + "/" * 150_000 + "*/\n")
+                    + "/*" + "/" * 150_000 + "*/\n/* Jürgen Müller */\n",
+                    encoding="latin-1")
     assert grade("--lab", "4").status == 0
 
 

@@ -61,7 +61,14 @@ if [ -n "${QEMU_MONITOR:-}" ]; then
     fi
 fi
 
-[ -z "${ICOUNT:-}" ] || set -- -icount "$ICOUNT" "$@"
+# Who counts instructions wants the same run again: at the same time of the clock and
+# with the same random numbers, unless they are recorded.
+[ -z "${ICOUNT:-}" ] ||
+    set -- -icount "$ICOUNT" -rtc base=2000-01-01T00:00:00,clock=vm "$@"
+case ${ICOUNT:-rr=} in
+*rr=*) ;;
+*) set -- -seed 1 "$@" ;;
+esac
 [ -z "${GDB:-}" ] ||
     set -- -S -gdb unix:build/gdb.sock,server=on,wait=off "$@"
 
