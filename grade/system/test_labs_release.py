@@ -3,6 +3,7 @@ later release merges with what they wrote."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -288,3 +289,19 @@ def test_who_wants_the_reference_gets_it_for_an_empty_hole(
     student.git(*PERSON, *PULL, "--quiet")
     assert (student.path / "kernel/gdt.c").read_bytes() == (
         TREE / "kernel/gdt.c").read_bytes()
+
+
+def test_a_release_grades_others_work_in_a_container(published: Repository,
+                                                     tmp_path: Path) -> None:
+    """It has no solution of its lab, and no other work beside it: so nothing but the
+    host has to be kept from a submission, which the container does."""
+    output = tmp_path / "grade.json"
+    done = subprocess.run(
+        [sys.executable, str(published.path / "grade/grade.py"), "--lab", "2",
+         "--submission", str(TREE), "--output", str(output)],
+        env={**environment.without_make(), "CONFINE": "container"},
+        capture_output=True, text=True, timeout=deadlines.host(), check=False)
+    made = json.loads(output.read_text())
+    assert (done.returncode, made["error"], made["confined"]) == (0, None, "container")
+    assert made["total"]["earned"] == made["total"]["points"]
+    assert "Confined by container." in done.stdout
