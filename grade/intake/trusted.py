@@ -94,21 +94,32 @@ def tree_for(lab: Optional[int]) -> Trusted:
         PRODUCTS.mkdir(parents=True, exist_ok=True)
         lock = os.open(PRODUCTS / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o644)
         fcntl.flock(lock, fcntl.LOCK_SH)
-        if not directory.exists():
-            fcntl.flock(lock, fcntl.LOCK_EX)  # one makes it, the others wait
-            if not directory.exists():
-                _make(lab, directory)
+        facts = _facts_of(directory)
+        if facts is None:
+            # One makes it, the others wait; but nobody waits for those who are at
+            # work in a tree that is damaged.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB * directory.exists())
+            facts = _facts_of(directory) or _make(lab, directory)
             fcntl.flock(lock, fcntl.LOCK_SH)
         os.utime(directory)
-        facts = json.loads((directory / FACTS).read_text())
+    except BlockingIOError:
+        raise GraderError(f"The trusted tree {directory} is damaged, and others are "
+                          "using it: it is made anew when they have ended.") from None
     except OSError as error:
         raise GraderError(f"The trusted tree in {PRODUCTS} cannot be made: "
                           f"{error.strerror}.") from None
-    except ValueError:
-        shutil.rmtree(directory, ignore_errors=True)
-        raise GraderError(f"The trusted tree {directory} was damaged; it is made "
-                          "anew next time.") from None
     return Trusted(directory, lab, facts, lock)
+
+
+def _facts_of(directory: Path) -> Optional[dict[str, Any]]:
+    """What was found out about a tree; None where it is not there, or not as it was
+    made: what a full disk or a hand in the cache took away is made anew."""
+    try:
+        facts: dict[str, Any] = json.loads((directory / FACTS).read_text())
+        sizes = {name: (directory / name).stat().st_size for name in facts["sizes"]}
+        return facts if sizes == facts["sizes"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 # ---- its name ---------------------------------------------------------------
@@ -150,10 +161,12 @@ def _tools() -> list[tuple[str, int]]:
 
 # ---- making it --------------------------------------------------------------
 
-def _make(lab: Optional[int], directory: Path) -> None:
-    """Makes it under another name first, so that it is whole under its own."""
+def _make(lab: Optional[int], directory: Path) -> dict[str, Any]:
+    """Makes it under another name first, so that it is whole under its own. Returns
+    its facts."""
     new = directory.with_name(directory.name + ".new")
     shutil.rmtree(new, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)
     try:
         if lab and (TREE / CUTTER).exists():
             _run([sys.executable, str(TREE / CUTTER), str(lab), str(new), *SOURCES],
@@ -165,8 +178,11 @@ def _make(lab: Optional[int], directory: Path) -> None:
         _stage(new, lab)
         facts = {**_flags(new), "rooms": _rooms(new)}
         facts.update(_built(new, facts) if lab else _built_around(new, facts))
+        facts["sizes"] = {str(path.relative_to(new)): path.stat().st_size
+                          for path in sorted(new.rglob("*")) if path.is_file()}
         (new / FACTS).write_text(json.dumps(facts))
         os.rename(new, directory)
+        return facts
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
@@ -267,10 +283,10 @@ def _names(new: Path, objects: list[str]) -> dict[str, Any]:
 
 
 def _warm(new: Path) -> None:
-    """Builds the grader's programs, so that no grading has to."""
+    """Builds the grader's programs, so that no grading has to: every one."""
     environment = {**without_make(), "PYTHONPATH": str(new / "grade")}
-    _run([sys.executable, "-c", "from judge import probes; probes.base_archive()"],
-         new, environment)
+    _run([sys.executable, "-c", "from judge import probes; probes.base_archive(); "
+          "[probes.program(name) for name in probes.names()]"], new, environment)
 
 
 def _plan(new: Path) -> list[Mapping[str, Any]]:
@@ -315,7 +331,7 @@ def _run(command: list[str], directory: Path,
         raise GraderError(f"{Path(command[0]).name} does not run: {error}.") from None
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip()).split("\n")
-        told = next((line for line in lines if "rror" in line or "not found" in line),
+        told = next((line for line in lines if re.search("[Ee]rror: |not found", line)),
                     lines[-1])
         raise GraderError(f"The trusted tree cannot be built: {told[:300]}")
     return done.stdout

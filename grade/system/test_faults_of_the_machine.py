@@ -19,6 +19,7 @@ import pytest
 import labs
 import report
 from intake import sandbox, trusted
+from intake.error import GraderError
 from machine import deadlines
 from machine.qemu import TREE
 
@@ -36,12 +37,13 @@ def _submission(tmp_path: Path) -> Path:
     return tmp_path / "sub"
 
 
-def grade(submission: Path, output: Path, *more: str, around: Sequence[str] = (),
-          variables: Optional[dict[str, str]] = None) -> dict[str, Any]:
+def grade(submission: Path, output: Path, around: Sequence[str] = (),
+          variables: Optional[dict[str, str]] = None, tree: Path = TREE
+          ) -> dict[str, Any]:
     """Grades lab 4 in a world that is not as it should be."""
     done = subprocess.run(
-        [*around, sys.executable, str(TREE / "grade/grade.py"), "--lab", "4",
-         "--submission", str(submission), "--output", str(output), *more],
+        [*around, sys.executable, str(tree / "grade/grade.py"), "--lab", "4",
+         "--submission", str(submission), "--output", str(output)],
         capture_output=True, text=True, timeout=deadlines.host(),
         env={**os.environ, **(variables or {})})
     print(done.stdout[-500:], done.stderr[-500:])
@@ -135,6 +137,39 @@ def test_a_file_that_cannot_be_read_is_no_mark(submission: Path, tmp_path: Path)
                  around=like_anybody if os.getuid() == 0 else [])
     check_no_mark(made)
     assert FRAME[0] in made["error"]
+
+
+# ---- the tree that all share -------------------------------------------------
+
+def copy(part: str, place: Path) -> None:
+    """Copies a part of this tree."""
+    place.mkdir(exist_ok=True)
+    if (TREE / part).is_dir():
+        shutil.copytree(TREE / part, place / part)
+    else:
+        shutil.copy(TREE / part, place / part)
+
+
+def test_what_is_damaged_in_the_trusted_tree_is_made_anew(submission: Path,
+                                                          tmp_path: Path) -> None:
+    place, output = tmp_path / "tree", tmp_path / "g.json"
+    for part in ("Makefile", "kernel", "user", "grade", "labs"):
+        copy(part, place)  # whose cache nobody else uses
+    grade(submission, output, tree=place)
+    for what in ("build/probes/archive-*", "build/kernel/panic.c.o",
+                 "grade/judge/verdict.py", "build/trusted.json"):
+        found, = (place / "build/grade").glob(f"lab4-*/{what}")
+        found.write_bytes(found.read_bytes()[:-1])
+        made = grade(submission, output, tree=place)
+        assert made["total"] == {"earned": 29, "points": 29}, what
+
+
+def test_a_trusted_tree_has_all_of_the_graders_programs(tmp_path: Path) -> None:
+    for part in ("Makefile", "kernel", "user", "grade"):
+        copy(part, tmp_path)
+    (tmp_path / "grade/probes/broken.c").write_text("no C\n")
+    with pytest.raises(GraderError, match="broken.c"):
+        trusted._warm(tmp_path)  # pylint: disable=protected-access
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
