@@ -49,8 +49,6 @@ def offsets(name: str) -> dict[str, int]:
 
 def symbol_at(address: int) -> str:
     """`function+0x12`, or nothing where no symbol is known."""
-    if address == label("syscall_exit"):
-        return "syscall_exit"  # in a function, by whose name GDB calls it
     answer = gdb.execute(f"info symbol {address:#x}", to_string=True)
     if " in section " not in answer:
         return ""
