@@ -27,6 +27,7 @@ PROGRAMS: dict[str, list[str]] = {
     "family": [],
     "files": ["poem/text", "poem"],
     "pipes": [],
+    "pipe_records": [],
     "errors": ["poem/text", "poem"],
     "paths": ["poem"],
     "startup": [],

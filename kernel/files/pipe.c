@@ -1,5 +1,7 @@
 /*
- * pipe: a ring in a page of its own.
+ * pipe: a ring of pages, each made when a byte first comes into it; all go when
+ * the last byte is taken. What is written in one call of up to PIPE_BUF bytes
+ * goes in as one piece, or not at all: POSIX, write(), "pipe or FIFO".
  */
 #include "files/pipe.h"
 
@@ -9,15 +11,17 @@
 #include "sched.h"
 #include "initrd.h"
 
+#define MODE      (S_IFIFO | 0600)
+#define PIPE_BUF  4096 /* bytes */
+#define PAGES     16
+#define RING_SIZE (PAGES * PAGE_SIZE)
+
 struct pipe {
 	/* Bytes so far; the difference is in the ring. */
 	uint64_t read, written;
 	int readers, writers;
-	char ring[];
+	uint64_t pages[PAGES]; /* of the ring; 0: none yet */
 };
-
-#define MODE      (S_IFIFO | 0600)
-#define RING_SIZE (PAGE_SIZE - sizeof(struct pipe))
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
@@ -55,6 +59,16 @@ int pipe_open(struct file *ends[2], int flags)
 	return ends[0] && ends[1] ? -ENOMEM : -ENFILE;
 }
 
+static void empty_ring(struct pipe *pipe)
+{
+	pipe->read = pipe->written = 0;
+	for (int i = 0; i < PAGES; i++)
+		if (pipe->pages[i]) {
+			page_unref(pipe->pages[i]);
+			pipe->pages[i] = 0;
+		}
+}
+
 /* The last end of all frees the pipe. */
 static void pipe_close(struct file *file)
 {
@@ -67,8 +81,10 @@ static void pipe_close(struct file *file)
 	else
 		pipe->readers--;
 	wakeup(pipe);
-	if (pipe->readers == 0 && pipe->writers == 0)
+	if (pipe->readers == 0 && pipe->writers == 0) {
+		empty_ring(pipe);
 		page_unref(va_to_pa(pipe));
+	}
 }
 
 /* Takes what is there, up to size bytes; sleeps while it is empty and has a
@@ -86,47 +102,73 @@ static long pipe_read(struct file *file, uint64_t buffer, size_t size)
 		sleep(pipe);
 	}
 	while (count < size && pipe->read != pipe->written) {
-		uint64_t at = pipe->read % RING_SIZE;
+		uint64_t at = pipe->read % PAGE_SIZE;
+		uint64_t page = pipe->pages[pipe->read / PAGE_SIZE % PAGES];
 		uint64_t piece = smaller(
 			size - count,
-			smaller(pipe->written - pipe->read, RING_SIZE - at));
+			smaller(pipe->written - pipe->read, PAGE_SIZE - at));
 
-		if (copyout(buffer + count, pipe->ring + at, piece) < 0)
+		if (copyout(buffer + count, pa_to_va(page + at), piece) < 0)
 			return count ? (long)count : -EFAULT;
 		pipe->read += piece;
 		count += piece;
 	}
+	if (pipe->read == pipe->written)
+		empty_ring(pipe);
 	wakeup(pipe);
 	return count;
 }
 
-/* Puts in size bytes; sleeps while it is full. */
+/* Puts size bytes after those that are there, for which there is room; or fails
+ * and has put in none. */
+static int put_in(struct pipe *pipe, uint64_t buffer, uint64_t size)
+{
+	uint64_t end = pipe->written + size, piece;
+	int error;
+
+	for (uint64_t to = pipe->written; to < end; to += piece) {
+		uint64_t at = to % PAGE_SIZE;
+		uint64_t *page = &pipe->pages[to / PAGE_SIZE % PAGES];
+
+		piece = smaller(end - to, PAGE_SIZE - at);
+		if (!*page)
+			*page = page_alloc();
+		if (!*page)
+			return -ENOMEM;
+		error = copyin(pa_to_va(*page + at), buffer, piece);
+		if (error < 0)
+			return error;
+		buffer += piece;
+	}
+	pipe->written = end;
+	return 0;
+}
+
+/* Puts in size bytes; sleeps while they, or if they are many the next of them,
+ * have no room. */
 static long pipe_write(struct file *file, uint64_t buffer, size_t size)
 {
 	struct pipe *pipe = file->node.pipe;
-	uint64_t count = 0;
+	uint64_t count = 0, needed = size <= PIPE_BUF ? size : 1;
+	int error = 0;
 
-	while (count < size) {
-		uint64_t at = pipe->written % RING_SIZE;
+	while (count < size && error == 0) {
 		uint64_t room = RING_SIZE - (pipe->written - pipe->read);
-		uint64_t piece =
-			smaller(size - count, smaller(room, RING_SIZE - at));
+		uint64_t piece = smaller(smaller(size - count, PIPE_BUF), room);
 
-		if (pipe->readers == 0)
-			return count ? (long)count : -EPIPE;
-		if (room == 0) {
-			if (file->no_sleep)
-				return count ? (long)count : -EAGAIN;
+		if (pipe->readers == 0) {
+			error = -EPIPE;
+		} else if (room >= needed) {
+			error = put_in(pipe, buffer + count, piece);
+			count += error == 0 ? piece : 0;
+			wakeup(pipe);
+		} else if (file->no_sleep) {
+			error = -EAGAIN;
+		} else {
 			sleep(pipe);
-			continue;
 		}
-		if (copyin(pipe->ring + at, buffer + count, piece) < 0)
-			return count ? (long)count : -EFAULT;
-		pipe->written += piece;
-		count += piece;
-		wakeup(pipe);
 	}
-	return count;
+	return count ? (long)count : error;
 }
 
 static void pipe_stat(const struct node *node, struct stat *stat)

@@ -1,5 +1,5 @@
 /*
- * pipe: bytes from one process to another, in order, through a page of memory.
+ * pipe: bytes from one process to another, in order, through memory.
  */
 #ifndef PIPE_H
 #define PIPE_H
