@@ -118,6 +118,13 @@ static inline void sti_hlt_cli(void)
 	asm volatile("sti; hlt; cli" : : : "memory");
 }
 
+/* Let in the interrupts that wait: the first could come only after the
+ * instruction that follows STI. */
+static inline void sti_nop_cli(void)
+{
+	asm volatile("sti; nop; cli" : : : "memory");
+}
+
 static inline void swapgs(void)
 {
 	asm volatile("swapgs" : : : "memory");

@@ -6,6 +6,8 @@
 #include "errno.h"
 #include "console.h"
 #include "user_copy.h"
+#include "sched.h"
+#include "timer.h"
 #include "tty.h"
 #include "initrd.h"
 
@@ -22,21 +24,46 @@ static long terminal_read(struct file *file, uint64_t buffer, size_t size)
 	return tty_read(buffer, size);
 }
 
+/* A byte takes its time to leave, and a program chooses how many there are: after
+ * each piece interrupts are let in, and when the clock has moved on, the others
+ * have a turn. */
+static void give_way(void)
+{
+	uint64_t before = timer_now();
+
+	sti_nop_cli();
+	if (timer_now() != before)
+		yield();
+}
+
+/* Whoever writes while another does waits for the end of what that one has to
+ * say: a line comes out whole. */
 static long terminal_write(struct file *file, uint64_t buffer, size_t size)
 {
+	static bool busy;
 	char piece[PIECE_SIZE];
+	size_t done = 0;
+	int error = 0;
 
 	(void)file;
-	for (size_t done = 0; done < size;) {
+	while (busy)
+		sleep(&busy);
+	busy = true;
+	while (done < size) {
 		size_t n = size - done < sizeof(piece) ? size - done
 						       : sizeof(piece);
 
-		if (copyin(piece, buffer + done, n) < 0)
-			return done ? (long)done : -EFAULT;
+		error = copyin(piece, buffer + done, n);
+		if (error < 0)
+			break;
 		console_write(piece, n);
 		done += n;
+		if (done < size)
+			give_way();
 	}
-	return size;
+	busy = false;
+	wakeup(&busy);
+	return done || error == 0 ? (long)done : -EFAULT;
 }
 
 static void terminal_stat(const struct node *node, struct stat *stat)
