@@ -52,7 +52,7 @@ void proc_inherit(struct proc *child)
 			child->files[fd] = file_share(parent->files[fd]);
 	strlcpy(child->cwd, parent->cwd, sizeof(child->cwd));
 	strlcpy(child->name, parent->name, sizeof(child->name));
-	child->fs_base = rdmsr(MSR_FS_BASE);
+	user_segments_save(&child->segments);
 	fxsave(child->fpu);
 }
 
@@ -66,6 +66,7 @@ void proc_enter_user(void)
 	p->in_syscall = false;
 	fxrstor(clean_fpu());
 	wrmsr(MSR_FS_BASE, 0);
+	wrmsr(MSR_KERNEL_GS_BASE, 0); /* ring 3's, until SWAPGS */
 	enter_user(p->start_rip, p->start_rsp);
 }
 

@@ -26,7 +26,7 @@
 struct proc *proc_alloc(int *error);
 
 /* Copies to the child what is neither memory nor registers of the current
- * call: open files, working directory, name, FPU, thread pointer. */
+ * call: open files, working directory, name, FPU, segments. */
 void proc_inherit(struct proc *child);
 
 /* Undoes proc_alloc, or takes away what is left of a zombie. */

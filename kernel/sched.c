@@ -46,11 +46,11 @@ static void switch_user_state(struct proc *from, struct proc *to)
 {
 	if (from->vm.pml4) {
 		fxsave(from->fpu);
-		from->fs_base = rdmsr(MSR_FS_BASE);
+		user_segments_save(&from->segments);
 	}
 	if (to->vm.pml4) {
 		fxrstor(to->fpu);
-		wrmsr(MSR_FS_BASE, to->fs_base);
+		user_segments_load(&to->segments);
 		set_kernel_stack(to->kstack_top);
 		vm_activate(&to->vm);
 	}

@@ -35,7 +35,7 @@ struct proc {
 	const void *channel; /* what it sleeps for */
 	struct proc *next;   /* in the CPU's queue, or among the sleepers */
 	int status;          /* how it ended, as wait4 reports it */
-	uint64_t fs_base;    /* thread pointer; saved while it does not run */
+	struct user_segments segments; /* saved while it does not run */
 	struct vm vm;
 	struct file *files[NFILE_PER_PROC];
 	char cwd[PATH_MAX]; /* absolute, without the slash in front */

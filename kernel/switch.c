@@ -30,6 +30,29 @@ __attribute__((naked)) void switch_to(uint64_t *save IN_REGISTER,
 	asm("ret"); /* to the new one's context.rip */
 }
 
+void user_segments_save(struct user_segments *segments)
+{
+	asm volatile("movw %%ds, %0" : "=m"(segments->ds));
+	asm volatile("movw %%es, %0" : "=m"(segments->es));
+	asm volatile("movw %%fs, %0" : "=m"(segments->fs));
+	asm volatile("movw %%gs, %0" : "=m"(segments->gs));
+	segments->fs_base = rdmsr(MSR_FS_BASE);
+	segments->gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+}
+
+/* Selectors before bases: loading one may change its base. */
+void user_segments_load(const struct user_segments *segments)
+{
+	asm volatile("movw %0, %%ds" : : "m"(segments->ds));
+	asm volatile("movw %0, %%es" : : "m"(segments->es));
+	asm volatile("movw %0, %%fs" : : "m"(segments->fs));
+	swapgs(); /* the kernel's base is not the one to change */
+	asm volatile("movw %0, %%gs" : : "m"(segments->gs));
+	swapgs();
+	wrmsr(MSR_FS_BASE, segments->fs_base);
+	wrmsr(MSR_KERNEL_GS_BASE, segments->gs_base);
+}
+
 __attribute__((naked, noreturn)) void enter_user(uint64_t rip IN_REGISTER,
 						 uint64_t rsp IN_REGISTER)
 {

@@ -13,6 +13,17 @@ struct context {
 	uint64_t rip;
 };
 
+/* What ring 3 sees of the segments: four selectors, and the bases of two, which
+ * need not be those of the selectors. */
+struct user_segments {
+	uint16_t ds, es, fs, gs;
+	uint64_t fs_base, gs_base;
+};
+
+/* From the CPU, and into it; in ring 0 after the entry's SWAPGS. */
+void user_segments_save(struct user_segments *segments);
+void user_segments_load(const struct user_segments *segments);
+
 /* Saves the caller's context on its stack and that stack's RSP in *save, then
  * goes on with the context at load. Returns when somebody switches back. */
 void switch_to(uint64_t *save, uint64_t load);

@@ -19,8 +19,10 @@
 #include "mmap.h"
 
 #define WNOHANG         1
+#define ARCH_SET_GS     0x1001
 #define ARCH_SET_FS     0x1002
 #define ARCH_GET_FS     0x1003
+#define ARCH_GET_GS     0x1004
 #define CLOCK_REALTIME  0
 #define CLOCK_MONOTONIC 1
 #define UTS_LENGTH      65 /* of each field of struct utsname */
@@ -128,18 +130,23 @@ static long sys_sysinfo(uint64_t result)
 	return copyout(result, &info, sizeof(info));
 }
 
+/* In ring 0 the MSR named KERNEL_GS_BASE holds the user's. */
 static long sys_arch_prctl(int code, uint64_t address)
 {
+	bool is_fs = code == ARCH_SET_FS || code == ARCH_GET_FS;
+	uint32_t msr = is_fs ? MSR_FS_BASE : MSR_KERNEL_GS_BASE;
 	uint64_t base;
 
 	switch (code) {
 	case ARCH_SET_FS:
+	case ARCH_SET_GS:
 		if (address >= USER_END)
 			return -EPERM;
-		wrmsr(MSR_FS_BASE, address);
+		wrmsr(msr, address);
 		return 0;
 	case ARCH_GET_FS:
-		base = rdmsr(MSR_FS_BASE);
+	case ARCH_GET_GS:
+		base = rdmsr(msr);
 		return copyout(address, &base, sizeof(base));
 	}
 	return -EINVAL;

@@ -30,6 +30,7 @@ PROGRAMS: dict[str, list[str]] = {
     "pipe_records": [],
     "errors": ["poem/text", "poem"],
     "paths": ["poem"],
+    "segments": [],
     "startup": [],
     "floats": [],
     "memory": [],
