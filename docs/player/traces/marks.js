@@ -14,7 +14,7 @@ function findMarks(section) {
   for (const step of steps) {
     const { k, code, set, old } = step;
     const asm = code.asm.split(" ")[0];
-    const inStub = code.function === "syscall_entry";
+    const inStub = code.function === "syscall_entry" || code.function === "syscall_exit";
     if (asm === "syscall") add(k, "cpl", "syscall");
     if (code.function === "syscall_handler" && once("handler")) {
       add(k, "handler", "handler");
