@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import re
 import subprocess
 from pathlib import Path
@@ -54,6 +56,28 @@ def test_the_script_behind_run_has_the_programs_status(
 
 def test_a_program_without_a_path_is_one_of_bin(make: Command) -> None:
     assert make("run", "PROG=forktree 3").returncode == 0
+
+
+def test_a_program_that_is_not_there_is_told_before_anything_boots(make: Command) -> None:
+    done = make("run", "PROG=nosuch 1")
+    assert done.returncode != 0 and "panic" not in done.stdout
+    assert "run: there is no program nosuch. There are:" in done.stderr
+    assert " forktree " in done.stderr and " hello " in done.stderr
+
+
+def test_who_watches_a_run_is_told_that_it_goes_on(make_environment: dict[str, str]
+                                                   ) -> None:
+    """It is told on a terminal only: what is read by a program says how it ended."""
+    screen, terminal = pty.openpty()
+    with open(screen, "rb", 0) as shown:
+        subprocess.run(["sh", "kernel/host/run.sh", "batch"], cwd=TREE, check=False,
+                       env={**make_environment, "PROG": "sleep 1000", "TIMEOUT": "15"},
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=terminal,
+                       timeout=deadlines.host())
+        os.close(terminal)
+        told = shown.read(4096).decode()
+    assert told.startswith("run: still running. Ctrl-C ends it, or TIMEOUT=15 seconds.")
+    assert "run: no end within 15 s" in told
 
 
 def test_run_boots_by_seabios_too(make: Command) -> None:

@@ -5,12 +5,32 @@
 #                        stopped, 124 after TIMEOUT seconds
 log=build/console.$$
 mkdir -p build
+
+say() {
+    echo "run: $*" >&2
+}
+
+# A name that is not in the archive is told here, where the others are known; one with
+# a directory or a quote in it is the kernel's to judge.
+program=${PROG:-}
+program=${program%%[ ,]*}
+program=${program#/bin/}
+case $program in
+'' | *[\'\"/]*) ;;
+*)
+    programs=$(cpio --quiet -it < "${INITRD:-build/initrd.cpio}" | sed -n 's,^bin/,,p')
+    if ! echo "$programs" | grep -qxF -e "$program"; then
+        say "there is no program $program. There are:" $programs
+        exit 2
+    fi ;;
+esac
+
 trap 'rm -f "$log"' EXIT
 
 # QEMU runs beside this script, so that a signal to the script ends it too.
 # Its input is named, for the shell would give it none.
 exec 3<&0
-trap 'trap "" INT TERM HUP; kill "$qemu"; wait; exit 130' INT TERM HUP
+trap 'trap "" INT TERM HUP; kill "$qemu" $reminder; wait; exit 130' INT TERM HUP
 if [ "$1" = terminal ]; then
     QEMU_MONITOR=console sh kernel/host/qemu.sh -serial chardev:console \
         -chardev "stdio,id=console,mux=on,signal=off,logfile=$log" <&3 &
@@ -25,12 +45,20 @@ else
         -chardev "stdio,id=console,signal=off,logfile=$log" < /dev/null &
 fi
 qemu=$!
+
+# Who looks at a screen on which nothing happens is told that it goes on.
+reminder=
+if [ "$1" = batch ] && [ -t 2 ]; then
+    (trap 'kill "$nap"; exit' TERM
+    sleep 10 &
+    nap=$!
+    wait "$nap"
+    say "still running. Ctrl-C ends it${deadline:+, or TIMEOUT=$TIMEOUT seconds}.") &
+    reminder=$!
+fi
 wait "$qemu"
 code=$?
-
-say() {
-    echo "run: $*" >&2
-}
+[ -z "$reminder" ] || kill "$reminder" 2> /dev/null
 
 # timeout ends with 124, or with 137 if it had to kill QEMU; 137 may also be
 # the kernel's, after a shorter time.
