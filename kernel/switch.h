@@ -1,5 +1,6 @@
 /*
- * switch: leaving one kernel stack for another, and the first step to ring 3.
+ * switch: the context switch, which leaves one kernel stack for another, and
+ * the first step to ring 3.
  */
 #ifndef SWITCH_H
 #define SWITCH_H

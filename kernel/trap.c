@@ -58,7 +58,7 @@ static void interrupt(const struct trap_frame *frame)
 		return;
 	timer_tick();
 	if (frame->cs & CPL_MASK)
-		yield(); /* the time is up; the idle process yields anyway */
+		yield(); /* preemption; the idle process yields anyway */
 }
 
 /* A page fault in ring 3: what was the program about to do? Not every access
