@@ -41,7 +41,8 @@ exclude_patterns = ["build", "labs/student", "labs/examples"]
 # What shows a solution, or is the teacher's: not in the students' edition, and neither
 # are the handouts of labs to come.
 NOT_FOR_STUDENTS = ["docs/tour.md", "docs/api.md", "docs/from-reference.md",
-                    "docs/graders.md", "docs/traces.md", "labs/teacher.md",
+                    "docs/graders.md", "docs/traces.md", "docs/alone.md",
+                    "labs/teacher.md",
                     *(["docs/rewind.md"] if LAB <= 3 else []),  # steps through the stub
                     *(str(path.relative_to(TREE)) for path in TREE.glob("labs/?-*.md")
                       if int(path.name[0]) > LAB)] if LAB else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -201,3 +202,34 @@ def test_make_labs_in_a_fresh_clone_lists_what_it_made(teacher: Repository) -> N
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split()[0] for line in done.stdout.splitlines()] == NAMES
     assert all(line.endswith("new") for line in done.stdout.splitlines())
+
+
+# ---- the self-learner's way -------------------------------------------------
+
+def test_the_page_for_the_self_learner_can_be_typed(teacher: Repository) -> None:
+    """All its git commands, in their order: then lab 1 is the solution's, and of lab 2
+    the learner's own lines have stayed."""
+    page = (TREE / "docs/alone.md").read_text()
+    first, second = (["set -e", *re.findall(r"^\$ (.*)$", block, re.MULTILINE)]
+                     for block in re.findall(r"^```console\n(.*?)^```", page,
+                                             re.DOTALL | re.MULTILINE))
+    teacher.git("config", "user.name", "A Learner")
+    teacher.git("config", "user.email", "learner@example.org")
+    shell(teacher.path, first)
+    mine = teacher.path.parent / "mine"
+    for name, code in (("gdt", "int half;"), ("msr", "int my_own;")):
+        path = mine / f"kernel/{name}.c"
+        path.write_text(path.read_text().replace("/* Your code here. */", code, 1))
+    shell(teacher.path, second)
+    assert (mine / "kernel/gdt.c").read_text() == teacher.git(
+        "show", "solution:kernel/gdt.c") + "\n"
+    assert "int my_own;" in (mine / "kernel/msr.c").read_text()
+    assert "Your code here" in (mine / "kernel/syscall_entry.c").read_text()
+    assert (teacher.path.parent / "solution/kernel/fork.c").exists()
+
+
+def shell(directory: Path, lines: list[str]) -> None:
+    done = subprocess.run(["sh", "-c", "\n".join(lines)], cwd=directory, text=True,
+                          capture_output=True, env=environment.without_make(),
+                          timeout=deadlines.host())
+    assert done.returncode == 0, done.stdout + done.stderr
