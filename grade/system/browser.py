@@ -146,14 +146,26 @@ class Browser:
     # ---- pages ----
 
     def open(self, page: Path) -> None:
-        """Loads a file; what was logged before stays in the log."""
-        self.driver.get(page.resolve().as_uri())
+        """Loads a file, to its end; what was logged before stays in the log."""
+        address = page.resolve().as_uri()
+        self.driver.get(address)
+        # On a busy machine the driver comes back from one page too early.
+        self.eventually("return document.readyState + ' ' + location.href.split('#')[0];",
+                        f"complete {address}")
 
     def run(self, script: str, *arguments: Any) -> Any:
         """JavaScript in the page; `player` is its trace player."""
         return self.driver.execute_script(
             "const player = document.querySelector('trace-player, stub-trial');" + script,
             *arguments)
+
+    def eventually(self, script: str, wanted: object) -> object:
+        """What a script returns, once that is what is wanted; what it returns in the
+        end, if that does not come."""
+        until = time.monotonic() + deadlines.answer()
+        while (found := self.run(script)) != wanted and time.monotonic() < until:
+            self.settle()
+        return found
 
     def settle(self) -> None:
         """Waits until what was changed has been drawn."""

@@ -153,11 +153,12 @@ def test_the_page_its_code_and_its_player_have_one_theme(system: str, chosen: st
     chromium.run("document.body.dataset.theme = arguments[0];"
                  "document.querySelector('iframe.trace').scrollIntoView();", chosen)
     dark = chosen == "dark" or (chosen == "auto" and system == "dark")
-    grounds = chromium.run("""
+    grounds = [not dark, not dark]
+    assert grounds == chromium.eventually("""
         const light = (element) => { const [r, g, b] = getComputedStyle(element)
             .backgroundColor.match(/[0-9.]+/g).map(Number); return r + g + b > 382; };
-        return [light(document.body), light(document.querySelector('.highlight'))];""")
-    assert grounds == [not dark, not dark]
+        return [light(document.body), light(document.querySelector('.highlight'))];""",
+        grounds)
     chromium.driver.switch_to.frame(
         chromium.driver.find_element("css selector", "iframe.trace"))
     try:
