@@ -79,3 +79,18 @@ def test_every_call_enters_on_the_current_processs_stack(kernel: Symbols) -> Non
             assert registers["cs"] == 0x08
             # DF, TF, IF, NT and AC are 0.
             assert registers["eflags"] & 0x44700 == 0
+
+
+def test_a_call_never_returns_to_an_address_that_is_not_canonical(
+    kernel: Symbols, places: list[int]
+) -> None:
+    """Intel's SYSRET would fault there in ring 0, on the user's stack. QEMU's faults in
+    ring 3, as AMD's does, so how it ends tells nothing: does it come to the SYSRET?"""
+    ends, sysret = kernel.address("proc_exit"), places[-1]
+    with Machine("/bin/hello", stopped=True) as machine:
+        gdb = machine.gdb()
+        gdb.run_to(kernel.address("syscall_entry"))
+        gdb.set_register("rcx", 1 << 47)  # as if from the last bytes below
+        gdb.run_to({ends: None, sysret: None})
+        assert gdb.register("rip") == ends
+    assert "would return outside user space" in machine.console
