@@ -6,6 +6,7 @@
 #define EPERM        1
 #define ENOENT       2
 #define ESRCH        3
+#define EINTR        4
 #define EIO          5
 #define E2BIG        7
 #define ENOEXEC      8
@@ -29,5 +30,11 @@
 #define ERANGE       34
 #define ENAMETOOLONG 36
 #define ENOSYS       38
+
+/* Only between a call and deliver.c: a signal came first. The call is made again,
+ * unless a handler ran without SA_RESTART, or, for the second one, any handler:
+ * then the program sees -EINTR. */
+#define ERESTART                512
+#define ERESTART_UNLESS_HANDLED 514
 
 #endif

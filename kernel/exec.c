@@ -356,5 +356,6 @@ long sys_execve(uint64_t user_path, uint64_t argv, uint64_t envp)
 		error = exec_load(proc_current(), path, &args);
 	if (error < 0)
 		return error;
+	signal_exec();
 	proc_enter_user();
 }

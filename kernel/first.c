@@ -11,6 +11,7 @@
 #include "proc.h"
 #include "exec.h"
 
+#define FIRST_GROUP    1 /* of all first programs; the terminal is theirs */
 #define STANDARD_FILES 3 /* input, output, errors */
 #define FIRST_PROGRAM  "/bin/init"
 
@@ -77,6 +78,7 @@ static void start_program(const char **at)
 		      : error == -ENOMEM  ? "memory is full"
 					  : "too many programs",
 		      error);
+	p->group = p->session = FIRST_GROUP;
 	for (int fd = 0; fd < STANDARD_FILES; fd++)
 		p->files[fd] = file_alloc(&console, O_RDWR);
 	proc_set_start(p, proc_enter_user, p->kstack_top);

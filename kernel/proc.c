@@ -25,6 +25,8 @@ struct proc *proc_alloc(int *error)
 	for (int slot = 0; slot < NPROC; slot++) {
 		struct proc *p = &proc_table[slot];
 
+		if (p->state == PROC_ZOMBIE && p->unwanted)
+			proc_free(p);
 		if (p->state != PROC_UNUSED)
 			continue;
 		memset(p, 0, sizeof(*p));
@@ -50,6 +52,9 @@ void proc_inherit(struct proc *child)
 	for (int fd = 0; fd < NFILE_PER_PROC; fd++)
 		if (parent->files[fd])
 			child->files[fd] = file_share(parent->files[fd]);
+	signal_inherit(child);
+	child->group = parent->group;
+	child->session = parent->session;
 	strlcpy(child->cwd, parent->cwd, sizeof(child->cwd));
 	strlcpy(child->name, parent->name, sizeof(child->name));
 	user_segments_save(&child->segments);
@@ -84,6 +89,33 @@ static void end_machine(const struct proc *p)
 	machine_exit(code <= EXIT_MAX ? code : EXIT_TOO_LARGE);
 }
 
+/* What a child has to say reaches its parent as SIGCHLD, and in wait4. */
+static void tell_parent(struct proc *p, int code, int value)
+{
+	uint64_t flags = p->parent->signals.actions[SIGCHLD - 1].flags;
+
+	if (p->state == PROC_ZOMBIE || !(flags & SA_NOCLDSTOP))
+		signal_send(p->parent, SIGCHLD,
+			    &(struct signal_info){ code, p->pid, value });
+	wakeup(p->parent);
+}
+
+void proc_stop(int signal)
+{
+	struct proc *p = proc_current();
+
+	p->status = STATUS_STOPPED(signal);
+	p->has_news = true;
+	p->state = PROC_STOPPED;
+	tell_parent(p, CLD_STOPPED, signal);
+	schedule();
+	if (p->signals.pending & SIGNAL_BIT(SIGKILL))
+		return; /* it did not go on, it is about to end */
+	p->status = STATUS_CONTINUED;
+	p->has_news = true;
+	tell_parent(p, CLD_CONTINUED, SIGCONT);
+}
+
 void proc_exit(int status)
 {
 	struct proc *p = proc_current();
@@ -105,7 +137,9 @@ void proc_exit(int status)
 	vm_activate(NULL);
 	vm_destroy(&p->vm);
 	p->state = PROC_ZOMBIE;
-	wakeup(p->parent);
+	p->unwanted = signal_refuses_zombies(p->parent);
+	tell_parent(p, STATUS_SIGNAL(status) ? CLD_KILLED : CLD_EXITED,
+		    STATUS_SIGNAL(status) ?: STATUS_CODE(status));
 	schedule();
 	panic("proc: process %d goes on after its end", p->pid);
 }
@@ -121,30 +155,56 @@ void proc_free(struct proc *p)
 	p->state = PROC_UNUSED;
 }
 
-long proc_wait(int pid, int *status, bool no_hang)
+static bool is_meant(const struct proc *child, int pid)
+{
+	if (pid > 0)
+		return child->pid == pid;
+	if (pid == 0)
+		return child->group == proc_current()->group;
+	return pid == -1 || child->group == -pid;
+}
+
+/* Has the child something to report of the kinds that are asked for? */
+static bool has_news(const struct proc *child, int options)
+{
+	if (child->state == PROC_ZOMBIE)
+		return true;
+	if (!child->has_news)
+		return false;
+	return options &
+	       (child->status == STATUS_CONTINUED ? WCONTINUED : WUNTRACED);
+}
+
+long proc_wait(int pid, int *status, int options)
 {
 	struct proc *p = proc_current();
+	int error = 0;
 
-	for (;;) {
+	while (error == 0) {
 		bool has_child = false;
 
 		for_each_proc(child) {
-			if (child->parent != p)
+			if (child->parent != p || !is_meant(child, pid))
 				continue;
-			if (pid != -1 && child->pid != pid)
-				continue;
-			has_child = true;
-			if (child->state == PROC_ZOMBIE) {
-				*status = child->status;
-				pid = child->pid;
+			if (child->unwanted) {
 				proc_free(child);
-				return pid;
+				continue;
 			}
+			has_child = true;
+			if (!has_news(child, options))
+				continue;
+			*status = child->status;
+			pid = child->pid;
+			child->has_news = false;
+			if (child->state == PROC_ZOMBIE)
+				proc_free(child);
+			return pid;
 		}
 		if (!has_child)
 			return -ECHILD;
-		if (no_hang)
+		if (options & WNOHANG)
 			return 0;
-		sleep(p);
+		error = sleep(p);
 	}
+	return error;
 }

@@ -4,21 +4,15 @@
 #ifndef PROC_H
 #define PROC_H
 
-#include "sched.h"
-
-/* Why a process was killed, by the signal Linux would have sent. */
-#define SIGILL  4
-#define SIGTRAP 5
-#define SIGBUS  7
-#define SIGFPE  8
-#define SIGKILL 9
-#define SIGSEGV 11
+#include "group.h"
 
 /* wait4's words for the two ways to end, and back. */
-#define STATUS_EXITED(code)   (((code)&0xff) << 8)
-#define STATUS_KILLED(signal) (signal)
-#define STATUS_SIGNAL(status) ((status)&0x7f)
-#define STATUS_CODE(status)   ((status) >> 8)
+#define STATUS_EXITED(code)    (((code)&0xff) << 8)
+#define STATUS_KILLED(signal)  (signal)
+#define STATUS_STOPPED(signal) ((signal) << 8 | 0x7f)
+#define STATUS_CONTINUED       0xffff
+#define STATUS_SIGNAL(status)  ((status)&0x7f)
+#define STATUS_CODE(status)    ((status) >> 8)
 
 /* Returns a new process with a kernel stack and a pid, its parent the current
  * one, all else empty; or NULL with *error -EAGAIN (the table is full) or
@@ -39,8 +33,18 @@ void proc_enter_user(void) __attribute__((noreturn));
  * the machine ends with it. */
 void proc_exit(int status) __attribute__((noreturn));
 
-/* wait4: the pid of a child that ended, its status in *status. pid is a
- * child's, or -1 for any. With no_hang returns 0 if none has ended. */
-long proc_wait(int pid, int *status, bool no_hang);
+/* wait4's options. */
+#define WNOHANG    1
+#define WUNTRACED  2
+#define WCONTINUED 8
+
+/* wait4: the pid of a child that ended, its status in *status; with WUNTRACED
+ * and WCONTINUED also of one that was stopped, or went on. pid is a child's, -1
+ * for any, 0 for one of the caller's group, else minus a group. With WNOHANG
+ * returns 0 if there is no news. */
+long proc_wait(int pid, int *status, int options);
+
+/* The current process is stopped by a signal until another one lets it go on. */
+void proc_stop(int signal);
 
 #endif

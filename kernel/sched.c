@@ -6,6 +6,8 @@
  */
 #include "sched.h"
 
+#include "errno.h"
+
 struct proc proc_table[NPROC];
 
 static struct proc idle = { .name = "idle", .state = PROC_RUNNABLE };
@@ -79,15 +81,30 @@ void yield(void)
 	schedule();
 }
 
-void sleep(const void *channel)
+int sleep(const void *channel)
 {
 	struct proc *p = proc_current();
 
+	if (signal_waits(p))
+		return -ERESTART;
 	p->channel = channel;
 	p->state = PROC_SLEEPING;
 	p->next = sleepers;
 	sleepers = p;
 	schedule();
+	return 0;
+}
+
+void wakeup_proc(struct proc *p)
+{
+	struct proc **link = &sleepers;
+
+	while (*link && *link != p)
+		link = &(*link)->next;
+	if (*link) {
+		*link = p->next;
+		proc_ready(p);
+	}
 }
 
 void wakeup(const void *channel)

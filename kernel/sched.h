@@ -22,6 +22,30 @@ enum proc_state {
 	PROC_RUNNABLE, /* runs, or is in the CPU's queue */
 	PROC_SLEEPING, /* until wakeup(channel) */
 	PROC_ZOMBIE,   /* has ended, and its parent does not know yet */
+	PROC_STOPPED,  /* by a signal, until SIGCONT */
+};
+
+#define NSIG 64 /* signals are 1 to 64; a set has bit n - 1 for signal n */
+
+/* What a process has said is to be done about a signal: rt_sigaction's words. */
+struct sigaction {
+	uint64_t handler, flags, restorer, mask;
+};
+
+/* What a handler is told about a signal besides its number. */
+struct signal_info {
+	int code, pid;
+	uint64_t value; /* an address, or a status of wait4's */
+};
+
+/* signal.c writes all of this. */
+struct signals {
+	uint64_t pending, blocked;  /* sets */
+	uint64_t saved_blocked;     /* by sigsuspend, for when it ends */
+	bool suspended;             /* saved_blocked counts */
+	uint64_t stack, stack_size; /* sigaltstack's; size 0: none */
+	struct sigaction actions[NSIG];
+	struct signal_info infos[NSIG]; /* of those pending */
 };
 
 struct proc {
@@ -35,6 +59,12 @@ struct proc {
 	const void *channel; /* what it sleeps for */
 	struct proc *next;   /* in the CPU's queue, or among the sleepers */
 	int status;          /* how it ended, as wait4 reports it */
+	int group, session;  /* process group and session: a leader's pid */
+	bool has_news;       /* stopped or went on; the parent does not know */
+	bool unwanted;       /* a zombie that nobody will wait for */
+	uint64_t alarm_at, alarm_every; /* timer_now's; 0: no alarm */
+	uint64_t sleep_end; /* of an interrupted sleep that is to go on */
+	struct signals signals;
 	struct user_segments segments; /* saved while it does not run */
 	struct vm vm;
 	struct file *files[NFILE_PER_PROC];
@@ -74,10 +104,21 @@ void schedule(void);
 /* Gives the others a turn. */
 void yield(void);
 
-/* Waits until wakeup is called with the same channel. Wakes all who wait for
- * it, so look again at what you waited for. */
-void sleep(const void *channel);
+/* Is there a signal that the process does not block? */
+static inline bool signal_waits(const struct proc *p)
+{
+	return p->signals.pending & ~p->signals.blocked;
+}
+
+/* Waits until wakeup is called with the same channel, and returns 0: look again
+ * at what you waited for, as all are woken who wait for it. Or, if a signal is
+ * to be seen to first, returns -ERESTART at once: give that back as the call's
+ * result, or what has been done so far. */
+int sleep(const void *channel) __attribute__((warn_unused_result));
 void wakeup(const void *channel);
+
+/* Wakes one process that sleeps, whatever for. */
+void wakeup_proc(struct proc *p);
 
 /* What the idle process does, for ever. */
 void proc_idle(void) __attribute__((noreturn));

@@ -12,13 +12,15 @@
 #include "per_cpu.h"
 #include "user_copy.h"
 #include "timer.h"
+#include "alarm.h"
 #include "files/calls.h"
 #include "exec.h"
 #include "frame.h"
 #include "fork.h"
+#include "deliver.h"
 #include "mmap.h"
 
-#define WNOHANG         1
+#define WAIT_LINUX      0xe0000000 /* __WALL and others: about threads */
 #define ARCH_SET_GS     0x1001
 #define ARCH_SET_FS     0x1002
 #define ARCH_GET_FS     0x1003
@@ -57,21 +59,35 @@ static long sys_wait4(int pid, uint64_t user_status, int options)
 	int status;
 	long result;
 
-	if (options & ~WNOHANG)
+	if (options & ~(WNOHANG | WUNTRACED | WCONTINUED | WAIT_LINUX))
 		return -EINVAL;
-	if (pid == 0)
-		pid = -1; /* its process group: there is only one */
-	result = proc_wait(pid, &status, options & WNOHANG);
+	if (pid == INT32_MIN)
+		return -ESRCH; /* it has no negative */
+	result = proc_wait(pid, &status, options);
 	if (result > 0 && user_status &&
 	    copyout(user_status, &status, sizeof(status)) < 0)
 		return -EFAULT;
 	return result;
 }
 
-static long sys_nanosleep(uint64_t request)
+/* The part of a sleep that a signal has cut off. */
+static long cut_short(uint64_t end, uint64_t remaining)
+{
+	uint64_t now = timer_now(), left = end > now ? end - now : 0;
+
+	if (remaining && copyout(remaining,
+				 &(struct timespec){ left / NANOSECONDS,
+						     left % NANOSECONDS },
+				 sizeof(struct timespec)) < 0)
+		return -EFAULT;
+	proc_current()->sleep_end = end;
+	return -ERESTART_UNLESS_HANDLED;
+}
+
+static long sys_nanosleep(uint64_t request, uint64_t remaining)
 {
 	struct timespec time;
-	uint64_t start = timer_now();
+	uint64_t start = timer_now(), end = proc_current()->sleep_end;
 	int error = copyin(&time, request, sizeof(time));
 
 	if (error < 0)
@@ -81,9 +97,10 @@ static long sys_nanosleep(uint64_t request)
 		return -EINVAL;
 	if (time.seconds > INT32_MAX)
 		time.seconds = INT32_MAX;
-	timer_sleep_until(start + time.seconds * NANOSECONDS +
-			  time.nanoseconds);
-	return 0;
+	if (!end) /* else it was stopped in its sleep, and goes on */
+		end = start + time.seconds * NANOSECONDS + time.nanoseconds;
+	proc_current()->sleep_end = 0;
+	return timer_sleep_until(end) < 0 ? cut_short(end, remaining) : 0;
 }
 
 static long sys_clock_gettime(int clock, uint64_t result)
@@ -152,12 +169,6 @@ static long sys_arch_prctl(int code, uint64_t address)
 	return -EINVAL;
 }
 
-/* There are no signals that could be blocked. */
-static long sys_rt_sigprocmask(void)
-{
-	return 0;
-}
-
 /* Carries out call number nr: each function takes as many of the six arguments
  * as it has parameters. */
 static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
@@ -190,8 +201,12 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_munmap(a1, a2);
 	case SYS_brk:
 		return sys_brk(a1);
+	case SYS_rt_sigaction:
+		return sys_rt_sigaction(a1, a2, a3, a4);
 	case SYS_rt_sigprocmask:
-		return sys_rt_sigprocmask();
+		return sys_rt_sigprocmask(a1, a2, a3, a4);
+	case SYS_rt_sigreturn:
+		return sys_rt_sigreturn();
 	case SYS_ioctl:
 		return sys_ioctl(a1, a2, a3);
 	case SYS_writev:
@@ -204,8 +219,16 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_dup(a1);
 	case SYS_dup2:
 		return sys_dup2(a1, a2);
+	case SYS_pause:
+		return sys_pause();
 	case SYS_nanosleep:
-		return sys_nanosleep(a1);
+		return sys_nanosleep(a1, a2);
+	case SYS_getitimer:
+		return sys_getitimer(a1, a2);
+	case SYS_alarm:
+		return sys_alarm(a1);
+	case SYS_setitimer:
+		return sys_setitimer(a1, a2, a3);
 	case SYS_getpid:
 		return sys_getpid();
 	case SYS_fork:
@@ -218,6 +241,8 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_exit(a1);
 	case SYS_wait4:
 		return sys_wait4(a1, a2, a3);
+	case SYS_kill:
+		return sys_kill(a1, a2);
 	case SYS_uname:
 		return sys_uname(a1);
 	case SYS_getcwd:
@@ -226,12 +251,30 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_chdir(a1);
 	case SYS_sysinfo:
 		return sys_sysinfo(a1);
+	case SYS_setpgid:
+		return sys_setpgid(a1, a2);
 	case SYS_getppid:
 		return sys_getppid();
+	case SYS_getpgrp:
+		return sys_getpgid(0);
+	case SYS_setsid:
+		return sys_setsid();
+	case SYS_getpgid:
+		return sys_getpgid(a1);
+	case SYS_getsid:
+		return sys_getsid(a1);
+	case SYS_rt_sigpending:
+		return sys_rt_sigpending(a1, a2);
+	case SYS_rt_sigsuspend:
+		return sys_rt_sigsuspend(a1, a2);
+	case SYS_sigaltstack:
+		return sys_sigaltstack(a1, a2, get_saved_user_rsp());
 	case SYS_arch_prctl:
 		return sys_arch_prctl(a1, a2);
 	case SYS_gettid:
 		return sys_getpid();
+	case SYS_tkill:
+		return sys_tkill(a1, a2);
 	case SYS_getdents64:
 		return sys_getdents64(a1, a2, a3);
 	case SYS_set_tid_address:
@@ -240,6 +283,8 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_clock_gettime(a1, a2);
 	case SYS_exit_group:
 		return sys_exit(a1);
+	case SYS_tgkill:
+		return sys_tgkill(a1, a2, a3);
 	case SYS_openat:
 		return sys_openat(a1, a2, a3);
 	case SYS_newfstatat:
@@ -248,6 +293,12 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_pipe2(a1, a2);
 	}
 	return -ENOSYS;
+}
+
+/* A call says so only to deliver.c; no other result is so low. */
+static inline bool is_interrupted(long result)
+{
+	return result <= -ERESTART;
 }
 
 /* SYSRET to an address that is not canonical would fault in ring 0 with the
@@ -270,6 +321,8 @@ long syscall_handler(int nr, long a1, long a2, long a3, long a4, long a5,
 	result = dispatch(nr, a1, a2, a3, a4, a5, a6);
 	if (strace && boot_option("strace", 0))
 		strace(result);
+	if (signal_waits(p) || is_interrupted(result))
+		result = deliver_after_call(result);
 	frame = get_syscall_frame();
 	if (frame && !returns_to_user_space(frame)) {
 		kprintf("%s[%d]: a call would return outside user space\n",

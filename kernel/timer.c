@@ -104,8 +104,11 @@ uint64_t timer_unix_time(void)
 	return boot_time * NANOSECONDS + timer_now();
 }
 
-void timer_sleep_until(uint64_t when)
+int timer_sleep_until(uint64_t when)
 {
-	while (timer_now() < when)
-		sleep(&ticks);
+	int error = 0;
+
+	while (error == 0 && timer_now() < when)
+		error = sleep(&ticks);
+	return error;
 }

@@ -19,7 +19,7 @@ void timer_tick(void);
 uint64_t timer_now(void);
 uint64_t timer_unix_time(void);
 
-/* Sleeps until timer_now() has reached a time. */
-void timer_sleep_until(uint64_t when);
+/* Sleeps until timer_now() has reached a time; 0, or -ERESTART for a signal. */
+int timer_sleep_until(uint64_t when);
 
 #endif

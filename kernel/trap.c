@@ -12,9 +12,20 @@
 #include "per_cpu.h"
 #include "pic.h"
 #include "timer.h"
+#include "alarm.h"
 #include "tty.h"
 #include "proc.h"
+#include "deliver.h"
 #include "explain.h"
+
+/* siginfo's codes for faults. */
+#define ILL_ILLOPN  2
+#define FPE_INTDIV  1
+#define FPE_FLTINV  7
+#define SEGV_MAPERR 1
+#define SEGV_ACCERR 2
+#define BUS_ADRALN  1
+#define TRAP_TRACE  2
 
 static int signal_of(uint64_t vector)
 {
@@ -34,11 +45,54 @@ static int signal_of(uint64_t vector)
 	return SIGSEGV;
 }
 
-static void kill_user(const struct trap_frame *frame, int vm_error)
+/* What siginfo tells of a fault: a code that depends on the signal, and where:
+ * the instruction, or, for a page fault, the address it wanted. */
+static struct signal_info info_of(const struct trap_frame *frame)
 {
+	struct signal_info info = { .code = SI_KERNEL, .value = frame->rip };
+
+	switch (frame->vector) {
+	case VECTOR_DE:
+		info.code = FPE_INTDIV;
+		break;
+	case VECTOR_DB:
+		info.code = TRAP_TRACE;
+		break;
+	case VECTOR_UD:
+		info.code = ILL_ILLOPN;
+		break;
+	case VECTOR_MF:
+	case VECTOR_XM:
+		info.code = FPE_FLTINV;
+		break;
+	case VECTOR_AC:
+		info.code = BUS_ADRALN;
+		info.value = 0;
+		break;
+	case VECTOR_PF:
+		info.value = read_cr2();
+		info.code = area_find(&proc_current()->vm.areas, info.value)
+				    ? SEGV_ACCERR
+				    : SEGV_MAPERR;
+		break;
+	default:
+		info.value = 0;
+	}
+	return info;
+}
+
+/* A handler of the program's may know what to do; else this is its end. */
+static void user_fault(const struct trap_frame *frame, int vm_error)
+{
+	int signal = signal_of(frame->vector);
+	struct signal_info info = info_of(frame);
+
+	if (vm_error != -ENOMEM && signal_has_handler(signal)) {
+		signal_force(signal, &info);
+		return;
+	}
 	explain_user_fault(frame, vm_error);
-	proc_exit(STATUS_KILLED(
-		vm_error == -ENOMEM ? SIGKILL : signal_of(frame->vector)));
+	proc_exit(STATUS_KILLED(vm_error == -ENOMEM ? SIGKILL : signal));
 }
 
 static void kernel_fault(const struct trap_frame *frame, bool gs_swapped)
@@ -57,6 +111,7 @@ static void interrupt(const struct trap_frame *frame)
 	if (irq != IRQ_TIMER)
 		return;
 	timer_tick();
+	alarm_tick();
 	if (frame->cs & CPL_MASK)
 		yield(); /* preemption; the idle process yields anyway */
 }
@@ -76,7 +131,8 @@ static int user_page_fault(const struct trap_frame *frame)
 	return vm_fault(&proc_current()->vm, read_cr2(), access);
 }
 
-void trap_handler(struct trap_frame *frame, bool gs_swapped)
+/* Serves the trap and returns, or ends the process or the machine. */
+static void serve(const struct trap_frame *frame, bool gs_swapped)
 {
 	bool from_user = frame->cs & CPL_MASK;
 	int error = 0;
@@ -95,7 +151,14 @@ void trap_handler(struct trap_frame *frame, bool gs_swapped)
 	if (!from_user || frame->vector == VECTOR_DF ||
 	    frame->vector == VECTOR_MC)
 		kernel_fault(frame, from_user || gs_swapped);
-	kill_user(frame, error);
+	user_fault(frame, error);
+}
+
+void trap_handler(struct trap_frame *frame, bool gs_swapped)
+{
+	serve(frame, gs_swapped);
+	if (frame->cs & CPL_MASK && signal_waits(proc_current()))
+		deliver_after_trap(frame);
 }
 
 struct trap_frame *trap_leave_ist(struct trap_frame *frame)

@@ -60,6 +60,9 @@ void trap_handler(struct trap_frame *frame, bool gs_swapped);
 /* Moves the frame of a trap that came from ring 3 off its interrupt stack, to
  * where an ordinary trap would have put it, and returns its new place. */
 struct trap_frame *trap_leave_ist(struct trap_frame *frame);
+
+/* Goes to ring 3 with the frame's registers, all of them. */
+void trap_return(struct trap_frame *frame) __attribute__((noreturn));
 #endif
 
 #endif

@@ -94,6 +94,12 @@ trap_exit:
 	addq $16, %rsp		/* the vector and the error code */
 	iretq
 
+	.globl trap_return
+	.type trap_return, @function
+trap_return:
+	movq %rdi, %rsp
+	jmp trap_exit
+
 	.type trap_any_gs, @function
 trap_any_gs:
 	push_registers

@@ -76,7 +76,8 @@ long tty_read(uint64_t user_buffer, size_t size)
 	size_t count = 0;
 
 	while (taken == ready)
-		sleep(&ready);
+		if (sleep(&ready) < 0)
+			return -ERESTART;
 	while (count < size && taken != ready) {
 		char c = ring[taken % RING_SIZE];
 

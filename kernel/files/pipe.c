@@ -8,7 +8,7 @@
 #include "errno.h"
 #include "page.h"
 #include "user_copy.h"
-#include "sched.h"
+#include "signal.h"
 #include "initrd.h"
 
 #define MODE      (S_IFIFO | 0600)
@@ -99,7 +99,8 @@ static long pipe_read(struct file *file, uint64_t buffer, size_t size)
 			return 0;
 		if (file->no_sleep)
 			return -EAGAIN;
-		sleep(pipe);
+		if (sleep(pipe) < 0)
+			return -ERESTART;
 	}
 	while (count < size && pipe->read != pipe->written) {
 		uint64_t at = pipe->read % PAGE_SIZE;
@@ -144,6 +145,14 @@ static int put_in(struct pipe *pipe, uint64_t buffer, uint64_t size)
 	return 0;
 }
 
+/* Who goes on writing what nobody reads is told so, and by default ended. */
+static int no_reader(void)
+{
+	signal_send(proc_current(), SIGPIPE,
+		    &(struct signal_info){ SI_USER, proc_current()->pid, 0 });
+	return -EPIPE;
+}
+
 /* Puts in size bytes; sleeps while they, or if they are many the next of them,
  * have no room. */
 static long pipe_write(struct file *file, uint64_t buffer, size_t size)
@@ -157,7 +166,7 @@ static long pipe_write(struct file *file, uint64_t buffer, size_t size)
 		uint64_t piece = smaller(smaller(size - count, PIPE_BUF), room);
 
 		if (pipe->readers == 0) {
-			error = -EPIPE;
+			error = no_reader();
 		} else if (room >= needed) {
 			error = put_in(pipe, buffer + count, piece);
 			count += error == 0 ? piece : 0;
@@ -165,7 +174,7 @@ static long pipe_write(struct file *file, uint64_t buffer, size_t size)
 		} else if (file->no_sleep) {
 			error = -EAGAIN;
 		} else {
-			sleep(pipe);
+			error = sleep(pipe);
 		}
 	}
 	return count ? (long)count : error;

@@ -21,10 +21,9 @@ static int ps_open(int flags)
 static size_t ps_line(int n, char *line, size_t size)
 {
 	static const char *const states[] = {
-		[PROC_NEW] = "new",
-		[PROC_RUNNABLE] = "run",
-		[PROC_SLEEPING] = "sleep",
-		[PROC_ZOMBIE] = "zombie",
+		[PROC_NEW] = "new",        [PROC_RUNNABLE] = "run",
+		[PROC_SLEEPING] = "sleep", [PROC_ZOMBIE] = "zombie",
+		[PROC_STOPPED] = "stop",
 	};
 
 	if (n == 0)

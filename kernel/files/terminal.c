@@ -47,9 +47,10 @@ static long terminal_write(struct file *file, uint64_t buffer, size_t size)
 
 	(void)file;
 	while (busy)
-		sleep(&busy);
+		if (sleep(&busy) < 0)
+			return -ERESTART;
 	busy = true;
-	while (done < size) {
+	while (done < size && !(done && signal_waits(proc_current()))) {
 		size_t n = size - done < sizeof(piece) ? size - done
 						       : sizeof(piece);
 
