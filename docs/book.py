@@ -152,9 +152,10 @@ def normalize() -> str:
 
 def with_system_theme(css: str) -> str:
     """Furo's style sheet, made to follow the system where no theme is chosen. Some of
-    Debian's builds of it have lost that: what `body[data-theme="dark"]` gets is
-    written once more, for a system that prefers dark."""
-    if "prefers-color-scheme" in css:
+    Debian's builds of it have lost that, all of it or all but the button's picture:
+    what `body[data-theme="dark"]` gets is written once more, for a system that prefers
+    dark."""
+    if re.search(r'body:not\(\[data-theme="?light"?\]\)', css):
         return css
     dark = re.findall(r'body\[data-theme="?dark"?\]([^{},]*)(\{[^{}]*\})', css)
     rules = "".join(f'body:not([data-theme="light"]){rest}{block}' for rest, block in dark

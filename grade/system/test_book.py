@@ -100,6 +100,19 @@ def test_a_link_to_a_step_that_the_trace_does_not_have_is_found(tmp_path: Path) 
                                               "a.html: trace.html#child/0"]
 
 
+@pytest.mark.parametrize("lost", [
+    'body[data-theme="dark"]{--a: #111}',
+    'body[data-theme="dark"]{--a: #111} @media (prefers-color-scheme: dark) {'
+    'body[data-theme="auto"] .theme-toggle svg{display: block}}',
+], ids=["all", "all-but-the-button"])
+def test_a_theme_that_has_lost_what_the_system_prefers_gets_it_back(lost: str) -> None:
+    import book as builder  # pylint: disable=import-outside-toplevel
+
+    mended = builder.with_system_theme(lost)
+    assert 'body:not([data-theme="light"]){--a: #111}' in mended
+    assert builder.with_system_theme(mended) == mended
+
+
 @pytest.fixture(scope="module")
 def chromium(book: str, tmp_path_factory: pytest.TempPathFactory
              ) -> Iterator[Browser]:

@@ -29,7 +29,11 @@ def test_every_challenge_has_a_solution() -> None:
 
 
 @pytest.mark.parametrize("solution", SOLUTIONS, ids=lambda path: f"lab {path.stem}")
-def test_the_solution_passes(solution: Path, tmp_path: Path) -> None:
+def test_the_solution_passes(
+    solution: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And has no warning: what is one to one compiler is the next one's error."""
+    monkeypatch.setenv("WERROR", "1")
     tree = copy_tree(tmp_path / "tree")
     subprocess.run(["git", "apply", solution], cwd=tree, check=True,
                    timeout=deadlines.host())

@@ -70,6 +70,12 @@ def test_regs_names_addresses_and_flags_and_marks_changes() -> None:
     assert max(map(len, session[1].splitlines())) <= 110
 
 
+def test_regs_shows_no_flag_that_only_an_emulator_sets() -> None:
+    """RF, after an interrupt between two instructions, since QEMU 9.1."""
+    session = debug("/bin/hello", ["next-syscall", "set $eflags = 0x10246", "regs"])
+    assert re.search(r"^ rflags 0x246  PF ZF IF$", session[2], re.M), session
+
+
 @pytest.mark.parametrize("where", [
     pytest.param([], id="before-the-stub"),
     pytest.param(["step-entry 9"], id="in-the-stub"),

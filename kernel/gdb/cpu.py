@@ -14,7 +14,10 @@ GENERAL = "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15".split(
 
 RESULT_FLAGS = {"CF": 1 << 0, "PF": 1 << 2, "AF": 1 << 4, "ZF": 1 << 6,
                 "SF": 1 << 7, "OF": 1 << 11}  # of arithmetic
-OTHER_FLAGS = {"RF": 1 << 16, "VM": 1 << 17, "VIF": 1 << 19, "VIP": 1 << 20,
+# Set in what a fault pushes. QEMU sets it in what an interrupt pushes, too, since 9.1:
+# no CPU does, and no program sees it.
+RF = 1 << 16
+OTHER_FLAGS = {"RF": RF, "VM": 1 << 17, "VIF": 1 << 19, "VIP": 1 << 20,
                "ID": 1 << 21}
 PAGE_BITS = {"PWT": 1 << 3, "PCD": 1 << 4, "A": 1 << 5, "D": 1 << 6, "G": 1 << 8}
 

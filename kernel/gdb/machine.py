@@ -8,6 +8,7 @@ import struct
 
 import gdb
 
+from .cpu import RF
 from .headers import number
 from .versions import unquoted
 
@@ -26,10 +27,9 @@ def need_kernel() -> None:
 
 
 def register(name: str) -> int:
-    """A register of the machine, whatever frame is selected; RFLAGS without RF, which
-    a debugger's own stop leaves set in newer QEMUs, and which no program sees."""
-    value = int(gdb.newest_frame().read_register(name).format_string(format="x"), 16)
-    return value & ~RF if name == "eflags" else value
+    """A register of the machine, whatever frame is selected; RFLAGS without RF."""
+    text = gdb.newest_frame().read_register(name).format_string(format="x")
+    return int(text, 16) & ~(RF if name == "eflags" else 0)
 
 
 def cpl() -> int:
@@ -63,9 +63,6 @@ def hidden(name: str) -> list[int]:
     line = re.search(rf"^{name} *= *(.*)$", monitor("info registers"), re.MULTILINE)
     return [int(text, 16) for text in re.findall(r"\b[0-9a-f]{4,16}\b", line[1])]
 
-
-# The resume flag of RFLAGS: AMD APM vol. 2 section 3.1.6.
-RF = 1 << 16
 
 # Registers by QEMU's own packets, which GDB does not see: it keeps its view of
 # the machine, and that is right again when all has been put back.
