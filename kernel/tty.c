@@ -31,25 +31,30 @@ static void rub_out(void)
 	console_write("\b \b", 3);
 }
 
+static bool has_room(void)
+{
+	return typed - taken < RING_SIZE;
+}
+
 static void add(char c)
 {
-	if (typed - taken == RING_SIZE)
-		return; /* no room: the terminal shows nothing either */
 	ring[typed++ % RING_SIZE] = c;
 	if (c != END_OF_FILE)
 		console_write(&c, 1);
 	/* A full ring without an end of line would never be read. */
-	if (c == '\n' || c == END_OF_FILE || typed - taken == RING_SIZE) {
+	if (c == '\n' || c == END_OF_FILE || !has_room()) {
 		ready = typed;
 		wakeup(&ready);
 	}
 }
 
+/* What has no room stays in the UART, which holds the sender back; whoever
+ * makes room comes here again. */
 void tty_interrupt(void)
 {
 	int c;
 
-	while ((c = console_getc()) >= 0) {
+	while (has_room() && (c = console_getc()) >= 0) {
 		switch (c) {
 		case CTRL('U'):
 			while (typed != ready)
@@ -75,6 +80,8 @@ long tty_read(uint64_t user_buffer, size_t size)
 {
 	size_t count = 0;
 
+	if (size == 0)
+		return 0;
 	while (taken == ready)
 		if (sleep(&ready) < 0)
 			return -ERESTART;
@@ -92,5 +99,6 @@ long tty_read(uint64_t user_buffer, size_t size)
 		if (c == '\n')
 			break;
 	}
+	tty_interrupt();
 	return count;
 }

@@ -159,6 +159,14 @@ def test_a_line_of_a_thousand_characters_does_no_harm(shell: Machine) -> None:
     assert shell.command("echo fine").endswith("fine\n")
 
 
+def test_a_page_that_is_pasted_at_once_comes_whole(shell: Machine) -> None:
+    text = "".join(f"line {n} of a page that is longer than the ring\n"
+                   for n in range(200))
+    shell.send("sleep 1 ; wc\n" + text + "\x04")  # nobody reads for a second
+    shell.expect(rf"^ *200 +{len(text.split())} +{len(text)}\b")
+    shell.expect(r"^\$ ")
+
+
 def test_thirty_programs_in_one_pipe_pass_the_text_on(shell: Machine) -> None:
     shell.send("cat < /etc/motd | " + " | ".join(["cat"] * 30) + " | wc\n")
     lines = (TREE / "user/etc/motd").read_text().count("\n")
