@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from labs import LABS
+from machine import deadlines
 from machine.qemu import TREE
 
 HANDOUTS = sorted((TREE / "labs").glob("[1-9]-*.md"))
@@ -31,3 +35,18 @@ def test_every_file_that_a_handout_names_is_there(handout: Path) -> None:
     written_by_students = {"kernel/audit.c", "kernel/strace.c", "user/attack.c"}
     missing = {name for name in named if not (TREE / name).exists()}
     assert not missing - written_by_students
+
+
+@pytest.mark.parametrize("handout", HANDOUTS, ids=lambda path: path.name)
+def test_a_handout_knows_how_many_tests_its_lab_has(handout: Path) -> None:
+    lab = LABS[int(handout.name[0])]
+    listed = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-c", "pytest.ini",
+         "-o", "addopts=", *lab.tests], cwd=TREE / "grade", check=True,
+        capture_output=True, text=True, timeout=deadlines.host()).stdout
+    text = re.sub(r"(?ms)^ *```.*?^ *```", "", handout.read_text())
+    said = re.findall(r"\d+\s+(?:tests )?of\s+(\d+)|runs all (\d+)", text)
+    totals = {int(one or other) for one, other in said}
+    tests = len(re.findall(r"^\S+::", listed, re.MULTILINE))
+    points = int(re.findall(r"(\d+) points", text)[0])
+    assert tests in totals and totals <= {tests, points}
