@@ -12,8 +12,8 @@ expression for the cause alone, since another test tells it than the one that fi
 in the finished solution. Where a right solution passes nothing yet, the lab's first
 test is asked.
 
-A run fails where the cause is not named, unless every such test passes (the mistake
-does not show yet), or unnamed.txt says why that is right: `E35 5-7: reason`.
+A run fails where the cause is not named, or every such test passes (the mistake does
+not show yet), unless unnamed.txt says why that is right: `E35 5-7: reason`.
 """
 
 from __future__ import annotations
@@ -194,6 +194,8 @@ def report(tried: Sequence[tuple[Trial, Outcome]], known: dict[str, str]
             faults.append(f"{trial.name}: {outcome.verdict}: {outcome.detail}")
         elif not text:
             hidden.append(trial.name)
+            if trial.name not in known:
+                faults.append(f"{trial.name}: no test sees it, and no reason is given")
         elif names_the_cause(trial.entry, text):
             print(f"{trial.name:7} named      {text}")
             if trial.name in known:
@@ -207,7 +209,9 @@ def report(tried: Sequence[tuple[Trial, Outcome]], known: dict[str, str]
         print(f"{trial.name:7} {known.get(trial.name, 'no reason is given')}\n"
               f"        {text}")
     print(f"\nNot to be seen yet: what is typed passes all that the right solution "
-          f"passes at that step ({len(hidden)}):\n{' '.join(hidden)}")
+          f"passes at that step ({len(hidden)} of {len(tried)}):")
+    for name in hidden:
+        print(f"{name:7} {known.get(name, 'no reason is given')}")
     return faults
 
 

@@ -83,6 +83,9 @@ def test_a_cause_that_is_not_named_needs_a_reason(
     assert steps.report(tried, {}) == ["E1-5: the cause is not named: 'no cli'"]
     assert steps.report(tried, {"E1-5": "why"}) == []
     assert "E1-5    why" in capsys.readouterr().out
+    unseen = [(trial, told())]
+    assert "no test sees it" in steps.report(unseen, {})[0]
+    assert steps.report(unseen, {"E1-5": "why"}) == []
     named = [(trial, told(("fail", "R10")))]
     assert "is named" in steps.report(named, {"E1-5": "why"})[0]
 
