@@ -3,8 +3,10 @@
 Each directory and each archive in IN is a submission, named as it is named there;
 what a learning system gives out is understood (a directory for each student, with
 the archive in it). Each gets OUT/NAME.json, and all together OUT/grades.csv, one
-line each. Several are graded side by side, with one seed for all, which is kept in
-OUT, so that all meet the same numbers.
+line each, and OUT/index.html, which leads to a page for each; beside those pages lies
+what each student may be sent. Several are graded side by side, with one seed for all,
+which is kept in OUT, so that all meet the same numbers. On a terminal a line says how
+far it is.
 
 What has a verdict is not graded again, unless its content has changed: interrupt it,
 repeat it, add late ones. Results that others have written into OUT (a cluster's job
@@ -31,6 +33,9 @@ from typing import Any, NoReturn, Optional, Sequence
 TREE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TREE / "grade"))
 # pylint: disable=wrong-import-position
+from course.overview import Overview  # noqa: E402
+from course.progress import Progress  # noqa: E402
+from course.settings import Course  # noqa: E402
 import labs  # noqa: E402
 import report  # noqa: E402
 from intake import bundle, sandbox  # noqa: E402
@@ -75,6 +80,7 @@ def batch(directory: Path, out: Path, lab: Optional[int], jobs: int,
     grades = [result_of(path, out) for path in submissions]
     whole_table = out / "grades.csv"
     whole_table.write_text(merged([grade for grade in grades if grade]))
+    Overview([out], Course(), set(map(name_of, submissions))).write_pages(out)
     failed = [path for path, grade in zip(submissions, grades)
               if grade is None or report.exit_status(grade) == 2]
     print(f"{plain(str(whole_table))}: {len(grades) - len(failed)} of {len(grades)} "
@@ -85,6 +91,7 @@ def batch(directory: Path, out: Path, lab: Optional[int], jobs: int,
               f"{plain(grade['error'] if grade else 'no result')}")
     if failed:
         print("Run the same command again: only these are tried.")
+    print(f"To look at: {plain(str(out / 'index.html'))}")
     return 2 if failed else 0
 
 
@@ -142,9 +149,16 @@ def _grade_all(todo: Sequence[Path], out: Path, lab: Optional[int], jobs: int,
         # Who grades in a sandbox ends with this process.
         signal.signal(signal.SIGINT, stop)
         signal.signal(signal.SIGTERM, stop)
-        for path, grade in zip(todo, pool.map(
-                lambda path: grade_one(path, out, lab, seed), todo)):
-            print(line(path, grade), flush=True)
+        progress = Progress(len(todo))
+
+        def one(path: Path) -> Record:
+            grade = grade_one(path, out, lab, seed)
+            progress.ended(report.exit_status(grade))
+            return grade
+
+        for path, grade in zip(todo, pool.map(one, todo)):
+            progress.say(line(path, grade))
+        progress.close()
 
 
 # ---- submissions ------------------------------------------------------------

@@ -3,7 +3,7 @@
 TESTS ?= grade/system# what make check runs, and make stress
 CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
 
-.PHONY: stress known-wrong known-wrong-steps labs release batch matrix staircase steps figures book
+.PHONY: stress known-wrong known-wrong-steps labs release batch gradebook matrix staircase steps figures book
 
 check stress: build/tools-browser build/tools-book
 
@@ -25,6 +25,9 @@ release: ## make what students clone: LAB=2 OUT=../students
 batch: build/tools-grade ## grade all submissions: IN=dir OUT=dir LAB=3 JOBS=n
 	@$(PYTHON) labs/batch.py --jobs $(JOBS) \
 		$(if $(LAB),--lab $(LAB)) $(if $(SEED),--seed $(SEED))
+
+gradebook: build/tools-grade ## the marks of a course: COURSE=course.toml OUT=dir
+	@$(PYTHON) labs/gradebook.py
 
 # MATRIX_DIR=dir keeps the other systems elsewhere than in /var/cache.
 matrix: build/tools-matrix ## try the tree on other Debians, as root (SUITE=sid SHORT=1)
