@@ -82,7 +82,7 @@ INITRD := build/initrd$(if $(ADD),-add).cpio
 C_FILES = $(wildcard $(foreach d,kernel kernel/files user user/lib grade/* grade/*/*,$d/*.[ch]))
 export INITRD
 
-.PHONY: all qemu run gdb rewind trace try check grade result handin challenge bench doctor format format-check clean help FORCE
+.PHONY: all qemu run gdb rewind trace try book check grade result handin challenge bench doctor format format-check clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -127,6 +127,9 @@ trace: all build/tools-grade ## record one call of PROG (NR=write COUNT=2 BODY=a
 
 try: ## a page in which syscall_entry can be changed and tried
 	@$(PYTHON) docs/player/stub.py '$(or $(OUT),build/try.html)'
+
+book: all build/tools-book ## make the book: build/book/html (LAB=2: its students')
+	@$(PYTHON) docs/book.py $(if $(LAB),--lab '$(LAB)')
 
 check: all build/tools-check ## run every test
 	@$(CHECK)

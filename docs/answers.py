@@ -22,6 +22,11 @@ from machine.headers import kernel_constants  # noqa: E402
 from machine.symbols import Symbols  # noqa: E402
 
 
+class NoRecording(Exception):
+    """No call was recorded for this book: in a student's tree none is, as the kernel
+    makes no calls yet."""
+
+
 def constant(name: str) -> int:
     """What a #define of the kernel's headers says."""
     return kernel_constants(TREE)[name]
@@ -51,6 +56,8 @@ def index(va: int, level: int) -> int:
 @functools.lru_cache(maxsize=None)
 def trace(name: str) -> dict[str, Any]:
     """A recorded call of the book."""
+    if not TRACES.exists():
+        raise NoRecording
     loaded: dict[str, Any] = json.loads((TRACES / f"{name}.json").read_text())
     return loaded
 

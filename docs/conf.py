@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import logging
 import os
+import posixpath
 import re
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 from docutils import nodes
 from pygments.lexers.special import TextLexer
 from sphinx.application import Sphinx
+from sphinx.builders.epub3 import Epub3Builder
 from sphinx.util.docutils import SphinxDirective
 
 TREE = Path(__file__).resolve().parents[1]
@@ -39,14 +42,16 @@ root_doc = "docs/index"
 include_patterns = ["docs/*.md", "docs/chapters/*.md", "labs/*.md"]
 exclude_patterns = ["build", "labs/student", "labs/examples"]
 # What shows a solution, or is the teacher's: not in the students' edition, and neither
-# are the handouts of labs to come.
-NOT_FOR_STUDENTS = ["docs/tour.md", "docs/api.md", "docs/from-reference.md",
-                    "docs/graders.md", "docs/traces.md", "docs/alone.md",
-                    "labs/teacher.md",
-                    *(["docs/rewind.md"] if LAB <= 3 else []),  # steps through the stub
+# are the handouts of labs to come. labs/teacher-only.txt keeps it out of releases.
+NOT_FOR_STUDENTS = ["docs/start.md", "docs/tour.md", "docs/api.md",
+                    "docs/from-reference.md", "docs/graders.md", "docs/traces.md",
+                    "docs/alone.md", "docs/rewind.md", "labs/teacher.md",
                     *(str(path.relative_to(TREE)) for path in TREE.glob("labs/?-*.md")
                       if int(path.name[0]) > LAB)] if LAB else []
-exclude_patterns += NOT_FOR_STUDENTS
+# The edition for readers of EPUB plays nothing and fetches nothing: book.py says -t epub.
+EPUB = tags.has("epub")  # type: ignore[name-defined]  # noqa: F821
+LEFT_OUT = [*NOT_FOR_STUDENTS, *(["docs/traces.md"] if EPUB else [])]
+exclude_patterns += LEFT_OUT
 myst_heading_anchors = 3
 myst_enable_extensions = ["deflist"]
 
@@ -65,6 +70,12 @@ html_copy_source = False
 # The recorded calls, each a page of its own that the chapters frame, and the
 # page that leads from the top of the output to the book.
 html_extra_path = [str(BOOK / "extra")]
+version = "1"
+epub_basename = "threshold"
+epub_show_urls = "no"
+if EPUB:
+    html_extra_path = []
+    html_js_files = []
 pygments_style = "colours.Light"
 pygments_dark_style = "colours.Dark"
 highlight_language = "none"
@@ -135,7 +146,7 @@ WATCHED = {
 
 def add_recorded_call(app: Sphinx, name: str, source: list[str]) -> None:
     """Puts the call that a handout is about where WATCHED says."""
-    if name not in WATCHED or LAB:
+    if name not in WATCHED or LAB or EPUB:
         return
     heading, trace, step, words = WATCHED[name]
     before, found, after = source[0].partition(f"\n## {heading}\n")
@@ -152,14 +163,20 @@ src="../traces/{trace}.html#{step}"></iframe>
 
 
 def leave_out(app: Sphinx, name: str, source: list[str]) -> None:
-    """Takes out of a page of the students' edition what leads to a page that it does
-    not have: a line of a table of contents; a link, but for its words."""
-    for path in NOT_FOR_STUDENTS:
+    """Takes out of a page of an edition what leads to a page that it does not have: a
+    line of a table of contents; a link, but for its words."""
+    for path in LEFT_OUT:
         stem = re.escape(Path(path).stem)
         source[0] = re.sub(rf"^(?:\.\./labs/)?{stem}\n", "", source[0], flags=re.MULTILINE)
         source[0] = re.sub(rf"\[([^\]]+)\]\([\w./-]*\b{stem}\.md[^)]*\)", r"\1", source[0])
     source[0] = re.sub(r"^```\{toctree\}\n(?::.*\n)*\s*```\n", "", source[0],
                        flags=re.MULTILINE)
+
+
+def leave_out_links(app: Sphinx, name: str, source: list[str]) -> None:
+    """Takes out of the EPUB the links that are written as HTML, but for their words:
+    they lead to files that only a browser's book has."""
+    source[0] = re.sub(r'<a href="\.\./[^"]*">(.*?)</a>', r"\1", source[0])
 
 
 def prepare_figures(app: Sphinx, tree: nodes.document) -> None:
@@ -181,6 +198,21 @@ def alternative_texts(markdown: str) -> dict[str, str]:
         r"!\[([^\]]*)\]\(([^)\s]+)\)", markdown)}
 
 
+class Epub(Epub3Builder):
+    """Sphinx's own, with a table of contents that leads to the pages though its first
+    page is in a directory: their addresses are taken from there."""
+
+    def get_refnodes(self, doctree: nodes.Node, result: list[dict[str, Any]]
+                     ) -> list[dict[str, Any]]:
+        here = posixpath.dirname(self.config.root_doc)
+        for entry in super().get_refnodes(doctree, result):
+            page, mark, place = entry["refuri"].partition("#")
+            path = posixpath.normpath(posixpath.join(here, page))
+            if path.removesuffix(self.out_suffix) in self.env.found_docs:
+                entry["refuri"] = path + mark + place
+        return result
+
+
 class TwoNameSpaces(logging.Filter):
     """C keeps the names of structs apart from those of functions and variables
     (struct cpuid, cpuid()); Sphinx's C domain warns of them as duplicates."""
@@ -191,9 +223,12 @@ class TwoNameSpaces(logging.Filter):
 
 def setup(app: Sphinx) -> None:
     logging.getLogger("sphinx.sphinx.domains.c").addFilter(TwoNameSpaces())
+    app.add_builder(Epub, override=True)
     app.connect("source-read", add_recorded_call)
-    if LAB:
+    if LEFT_OUT:
         app.connect("source-read", leave_out)
+    if EPUB:
+        app.connect("source-read", leave_out_links)
     app.connect("doctree-read", prepare_figures)
     app.add_directive("wrong-solutions", WrongSolutions)
     # What was typed and what came, as it is: no colours to get wrong.

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import html
 from pathlib import Path
+from typing import Optional
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -70,7 +71,7 @@ class Play(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         trace, step = self.arguments
         up = "../" * self.env.docname.count("/")
-        if self.env.app.tags.has("students"):
+        if self.env.app.tags.has("students") or self.env.app.tags.has("epub"):
             return []
         link = nodes.raw("", f'<p class="alone"><a href="{up}traces/{trace}.html#{step}">'
                          "On a page of its own</a></p>", format="html")
@@ -94,9 +95,13 @@ class Exercise(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         right = self.options.get("word") or self.computed()
+        if right is None:
+            return [self.open_question()]
         box = nodes.container(classes=["exercise"])
         question = nodes.container(classes=["question"])
         self.state.nested_parse([self.arguments[0]], self.content_offset, question)
+        if self.env.app.tags.has("epub"):
+            return [self.printed(question, right)]
         number = self.env.new_serialno("exercise") + 1
         label = f"exercise-{number}"
         box += [question, nodes.raw("", (
@@ -110,11 +115,30 @@ class Exercise(SphinxDirective):
                     nodes.raw("", "</details>", format="html")]
         return [box]
 
-    def computed(self) -> str:
-        """What the expression gives: a number out of the kernel or a recording."""
+    def printed(self, question: nodes.Node, right: str) -> nodes.Node:
+        """As a page shows it that cannot compare: with the answer, and why."""
+        box = nodes.container("", question, classes=["exercise"])
+        answer = nodes.emphasis(text=f"Answer: {right.replace('|', ', or ')}.")
+        box += nodes.paragraph("", "", answer)
+        self.state.nested_parse(self.content, self.content_offset, box)
+        return box
+
+    def open_question(self) -> nodes.Node:
+        """A question that this tree cannot answer."""
+        box = nodes.container(classes=["exercise"])
+        self.state.nested_parse([self.arguments[0], "", "*Record the call with `make trace` "
+                                 "when your kernel makes it, and count.*"],
+                                self.content_offset, box)
+        return box
+
+    def computed(self) -> Optional[str]:
+        """What the expression gives: a number out of the kernel or a recording; None if
+        there is no recording, as in a student's tree."""
         expression = self.options.get("answer", "")
         try:
             return answers.answer(expression)
+        except answers.NoRecording:
+            return None
         except Exception as error:  # whatever an expression may raise, it is a bad one
             raise self.error(f"no answer: {expression}: {error}") from error
 

@@ -3,7 +3,7 @@
 TESTS ?= grade/system# what make check runs, and make stress
 CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
 
-.PHONY: stress known-wrong known-wrong-steps labs release batch gradebook matrix staircase steps figures book
+.PHONY: stress known-wrong known-wrong-steps labs release batch gradebook matrix staircase steps figures
 
 check stress: build/tools-browser build/tools-book
 
@@ -42,6 +42,3 @@ steps: all build/tools-check ## type each solution in steps, and grade each step
 
 figures: ## draw the figures of the handouts and of the book
 	@$(PYTHON) labs/figures/draw.py
-
-book: all build/tools-book ## make the book: build/book/html (LAB=2: its students')
-	@$(PYTHON) docs/book.py $(if $(LAB),--lab '$(LAB)')

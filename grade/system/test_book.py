@@ -4,11 +4,15 @@ browser reads it from the disk alone."""
 from __future__ import annotations
 
 import html
+import posixpath
 import re
 import subprocess
 import sys
+import urllib.parse
+import zipfile
 from pathlib import Path
 from typing import Iterator
+from xml.etree import ElementTree
 
 import pytest
 
@@ -18,7 +22,9 @@ from machine.qemu import TREE
 from playing import faults
 
 sys.path[:0] = [str(TREE / "docs"), str(TREE / "labs")]
-import release  # noqa: E402  pylint: disable=wrong-import-position
+# pylint: disable=wrong-import-position
+import release  # noqa: E402
+import tree  # noqa: E402
 
 pytestmark = [
     pytest.mark.xdist_group("browser"),
@@ -58,16 +64,59 @@ def test_the_students_edition_shows_no_solution_that_is_to_come() -> None:
             "docs/memory.html"} <= pages
     assert not pages & {"labs/4-frame.html", "docs/tour.html", "docs/api.html",
                         "docs/traces.html", "labs/teacher.html"}
-    sources = {str(path.relative_to(TREE)): ("100644", path.read_bytes())
-               for folder in ("kernel", "user") for path in (TREE / folder).rglob("*.*")
-               if path.suffix in (".c", ".h", ".S")}
-    telling = release.telling_lines(sources, 3)
+    assert told(edition, tree.solved(), 3) == set()
+
+
+def test_a_release_has_its_book_and_can_make_it(
+        tmp_path: Path, make_environment: dict[str, str]) -> None:
+    """In the tree that students clone before the first lab, where no kernel runs: all
+    handouts, the chapters with their exercises, and no line of a solution."""
+    whole = tree.solved()
+    place = tree.write(tree.student_tree(whole, 1), tmp_path / "students")
+    done = subprocess.run(["make", "-s", "book"], cwd=place, env=make_environment,
+                          capture_output=True, text=True, timeout=deadlines.host())
+    assert done.returncode == 0, done.stdout + done.stderr
+    edition = place / "build/book/html"
+    pages = {str(path.relative_to(edition)) for path in edition.rglob("*.html")}
+    assert {"labs/1-gdt.html", "labs/5-fork.html", "docs/chapters/9-linux.html",
+            "docs/glossary.html", "genindex.html", "index.html"} <= pages
+    assert not pages & {"docs/tour.html", "docs/api.html", "docs/traces.html"}
+    chapter = (edition / "docs/chapters/5-processes.html").read_text()
+    assert 'class="answer"' in chapter and "Record the call with" in chapter
+    assert told(edition, whole, 1) == set()
+
+
+def test_the_epub_is_whole_and_plays_nothing(book: str) -> None:
+    """Each page is XML, as readers of EPUB want it; each link leads somewhere in it; it
+    has no script and no frame, and the answers are printed."""
+    with zipfile.ZipFile(HTML / "threshold.epub") as archive:
+        assert archive.namelist()[0] == "mimetype" and archive.testzip() is None
+        names = set(archive.namelist())
+        pages = {name: archive.read(name).decode() for name in names
+                 if name.endswith((".xhtml", ".opf", ".ncx"))}
+    trees = {name: ElementTree.fromstring(text) for name, text in pages.items()}
+    assert len(pages) > 30 and "Answer: " in pages["docs/chapters/3-traps.xhtml"]
+    tags = {element.tag.rpartition("}")[2] for page in trees.values()
+            for element in page.iter()}
+    assert not tags & {"script", "iframe", "form", "input"}
+    for name, page in trees.items():
+        for element in page.iter():
+            for link in (element.get("href"), element.get("src")):
+                target = urllib.parse.urlsplit(link or "")
+                if target.path and not target.scheme:
+                    path = posixpath.join(posixpath.dirname(name), target.path)
+                    assert posixpath.normpath(urllib.parse.unquote(path)) in names, (
+                        name, link)
+
+
+def told(edition: Path, whole: tree.Files, lab: int) -> set[str]:
+    """The lines in an edition that tell the solutions from a lab on."""
+    telling = release.telling_lines(whole, lab)
     assert len(telling.lines) > 50
-    told = {f"{path.name}: {line}" for path in edition.rglob("*")
+    return {f"{path.name}: {line}" for path in edition.rglob("*")
             if path.suffix in (".html", ".js", ".svg")
             for _, line in telling.hits(html.unescape(
                 re.sub(r"<[^>]*>", "", path.read_text())).encode())}
-    assert not told
 
 
 def test_every_header_is_in_the_api() -> None:
