@@ -7,7 +7,7 @@ CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
 
 check stress: build/tools-browser build/tools-book
 
-stress: all build/tools-check ## the long tests (TESTS=grade/system/test_shell.py: of these or check one file)
+stress: all build/tools-check ## the long tests: TESTS=file (of check, too)
 	@$(PYTHON) -m pytest -n $(JOBS) --long $(TESTS)
 
 known-wrong: all build/tools-check ## grade every known-wrong solution (ID=G some, EVERY=1)

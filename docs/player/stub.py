@@ -30,7 +30,7 @@ COMMENT = re.compile(r"\s*/\*.*?\*/", re.DOTALL)
 PIECE = re.compile(r'"((?:[^"\\]|\\.)*)"|STR\((\w+)\)')
 ESCAPES = {"\\n": "\n", "\\t": "\t", '\\"': '"', "\\\\": "\\"}
 # Of what the assembler is told, the reader of a list need not know.
-NOT_SHOWN = re.compile(r"^(\.cfi_\w+|\.globl?)\b")
+NOT_SHOWN = re.compile(r"^\.(cfi_\w+|globl?|type|size|ifdef|endif)\b")
 
 Line = dict[str, str]
 

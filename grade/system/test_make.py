@@ -100,7 +100,7 @@ def test_a_fault_is_told(make: Command) -> None:
 
 
 def test_a_panic_is_told(make: Command) -> None:
-    assert "stopped by a panic" in make("run", "PROG=/bin/nothing").stderr
+    assert "stopped by a panic" in make("run", "APPEND=init=/bin/nothing").stderr
 
 
 def test_a_machine_that_does_not_start_is_told(make: Command) -> None:
@@ -146,7 +146,7 @@ def test_a_file_that_changed_is_added_anew(make: Command, programs: Programs,
 def test_what_was_added_once_does_not_stay(make: Command, programs: Programs
                                            ) -> None:
     make("run", "PROG=family", f"ADD={programs.path('family')}")
-    assert "panic" in make("run", "PROG=family").stderr
+    assert "there is no program family" in make("run", "PROG=family").stderr
 
 
 def test_help_names_every_target(make: Command) -> None:

@@ -30,7 +30,7 @@ def caption(browser: Browser, part: str, step: int) -> str:
 
 def test_the_first_sentence_says_what_this_is_and_what_to_do(player: Browser) -> None:
     assert said(player).startswith(
-        "forktest[1] calls fork: one recorded system call, 86 steps. → or Step runs the "
+        "forktest[1] calls fork: one recorded system call, 88 steps. → or Step runs the "
         "next instruction; choosing a value leads to what wrote it.")
 
 
@@ -249,7 +249,7 @@ def test_a_teachers_note_is_shown_at_its_step(player: Browser, right: Trace, tmp
 @pytest.mark.parametrize("line, reason", [
     ("what is this", "1: not a note, as in: call/pushq %rcx: What it is good for."),
     ("cal/3: x", "1: the trace has no part cal; it has gdt, msr, call, child."),
-    ("call/900: x", "1: call has only 86 steps."),
+    ("call/900: x", "1: call has only 88 steps."),
     ("call/pushq %rzz: x", "1: no step of call is pushq %rzz."),
 ])
 def test_a_note_without_a_place_is_refused(line: str, reason: str, right: Trace,

@@ -20,10 +20,10 @@ PAGES = {path: transcripts.parse(path) for path in transcripts.pages()}
 SESSIONS = [session for page in PAGES.values() for session in page.sessions]
 NOT_RUN = [block for page in PAGES.values() for block in page.not_run]
 
-# What no test may do: install software, fetch from a server, use a cluster, run all
-# the tests.
+# What no test may do: install software, fetch from a server, use a cluster, write beside
+# the tree, run all the tests.
 NEEDS_THE_WORLD = re.compile(
-    r"^(sudo|su|apt|apt-get|brew|wsl|git (clone|push|pull|fetch|remote)|docker|make "
+    r"^(sudo|su|apt|apt-get|brew|wsl|git (clone|push|pull|fetch|remote|worktree|merge)|docker|make "
     r"(check|known-wrong|stress|bench|doctor))\b|\bSLURM_")
 
 

@@ -1,4 +1,4 @@
-"""faults: where kernel/trap.c kills a program, and where the kernel gives up."""
+"""faults: where a fault kills a program, and where the kernel gives up."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Fault(gdb.Breakpoint):
             return
         frame = structure("trap_frame", register("rdi"))
         rip, vector, error = (int(frame[n]) for n in ("rip", "vector", "error"))
-        who = Process.current() if self.function == "kill_user" else "The kernel"
+        who = Process.current() if self.function == "explain_user_fault" else "The kernel"
         say(f"{who} faults: {vector_name(vector)}({error:#x}) at {rip:#x} "
             f"{code_text(rip)}\n   {source_at(rip)}\n"
             "`continue` prints the reason.")
@@ -46,7 +46,7 @@ def catch_faults(argument: str) -> None:
         raise gdb.GdbError("catch-faults: on or off?")
     while FAULTS:
         FAULTS.pop().delete()
-    for name in ("kill_user", "kernel_fault", "panic") if argument != "off" else ():
+    for name in ("explain_user_fault", "kernel_fault", "panic") if argument != "off" else ():
         try:
             FAULTS.append(Fault(name))
         except gdb.GdbError:
