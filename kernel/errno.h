@@ -16,6 +16,7 @@
 #define ENOMEM       12
 #define EACCES       13
 #define EFAULT       14
+#define EBUSY        16
 #define EEXIST       17
 #define ENODEV       19
 #define ENOTDIR      20
@@ -24,12 +25,16 @@
 #define ENFILE       23
 #define EMFILE       24
 #define ENOTTY       25
+#define EFBIG        27
+#define ENOSPC       28
 #define ESPIPE       29
 #define EROFS        30
 #define EPIPE        32
 #define ERANGE       34
 #define ENAMETOOLONG 36
 #define ENOSYS       38
+#define ENOTEMPTY    39
+#define ELOOP        40
 
 /* Only between a call and deliver.c: a signal came first. The call is made again,
  * unless a handler ran without SA_RESTART, or, for the second one, any handler:

@@ -11,8 +11,7 @@
 #include "string.h"
 #include "per_cpu.h"
 #include "user_copy.h"
-#include "initrd.h"
-#include "files/archive.h"
+#include "files/regular.h"
 #include "files/path.h"
 
 #define SEGMENTS_MAX      32
@@ -85,33 +84,67 @@ int exec_add_environment(struct exec_args *args, const char *string)
 	return add_string(args, string, &args->envc);
 }
 
-static bool is_executable(const struct elf_header *elf, uint64_t size)
+/* A program's headers, and its file. */
+struct image {
+	struct inode *file;
+	struct elf_header elf;
+	struct elf_segment segments[SEGMENTS_MAX];
+};
+
+/* Reads them. Returns 0, or -ENOEXEC if it is no program that can be run. */
+static int read_headers(struct image *image, struct inode *file)
 {
-	return size >= sizeof(*elf) && elf->magic == ELF_MAGIC &&
-	       elf->class == ELF_CLASS_64 && elf->data == ELF_LITTLE_ENDIAN &&
-	       elf->type == ELF_EXECUTABLE && elf->machine == ELF_X86_64 &&
-	       elf->segment_size == sizeof(struct elf_segment) &&
-	       elf->segment_count > 0 && elf->segment_count <= SEGMENTS_MAX &&
-	       elf->segments <= size &&
-	       elf->segment_count * sizeof(struct elf_segment) <=
-		       size - elf->segments;
+	const struct elf_header *elf = &image->elf;
+	size_t size;
+
+	image->file = file;
+	if (regular_copy(file, 0, &image->elf, sizeof(*elf)) < sizeof(*elf) ||
+	    elf->magic != ELF_MAGIC || elf->class != ELF_CLASS_64 ||
+	    elf->data != ELF_LITTLE_ENDIAN || elf->type != ELF_EXECUTABLE ||
+	    elf->machine != ELF_X86_64 ||
+	    elf->segment_size != sizeof(struct elf_segment) ||
+	    elf->segment_count == 0 || elf->segment_count > SEGMENTS_MAX)
+		return -ENOEXEC;
+	size = elf->segment_count * sizeof(struct elf_segment);
+	return regular_copy(file, elf->segments, image->segments, size) < size
+		       ? -ENOEXEC
+		       : 0;
+}
+
+/* The bytes of a file that was written are no archive's that stays: they are
+ * copied now. */
+static int copy_segment(struct vm *vm, const struct inode *file,
+			const struct elf_segment *segment)
+{
+	for (uint64_t done = 0, piece; done < segment->file_size;
+	     done += piece) {
+		uint64_t va = segment->va + done;
+		void *to = vm_page_for_write(vm, va);
+
+		if (!to)
+			return -ENOMEM;
+		piece = PAGE_SIZE - va % PAGE_SIZE;
+		if (piece > segment->file_size - done)
+			piece = segment->file_size - done;
+		regular_copy(file, segment->offset + done, to, piece);
+	}
+	return 0;
 }
 
 /* Makes an area of a segment that is to be loaded. */
-static int add_segment(struct vm *vm, const struct initrd_file *file,
+static int add_segment(struct vm *vm, const struct inode *file,
 		       const struct elf_segment *segment)
 {
 	uint64_t end = segment->va + segment->memory_size;
+	int prot = (segment->flags & SEGMENT_R ? PROT_READ : 0) |
+		   (segment->flags & SEGMENT_W ? PROT_WRITE : 0) |
+		   (segment->flags & SEGMENT_X ? PROT_EXEC : 0);
 	struct area area = {
 		.start = page_down(segment->va),
 		.end = page_up(end),
-		.prot = (segment->flags & SEGMENT_R ? PROT_READ : 0) |
-			(segment->flags & SEGMENT_W ? PROT_WRITE : 0) |
-			(segment->flags & SEGMENT_X ? PROT_EXEC : 0),
-		.data = file->data + segment->offset,
-		.data_start = segment->va,
-		.data_end = segment->va + segment->file_size,
+		.prot = prot,
 	};
+	int error;
 
 	if (segment->memory_size == 0)
 		return 0;
@@ -129,7 +162,17 @@ static int add_segment(struct vm *vm, const struct initrd_file *file,
 		return -ENOEXEC;
 	if (area.end > vm->brk)
 		vm->brk_start = vm->brk = area.end;
-	return area_add(&vm->areas, &area);
+	if (file->archived) {
+		area.data = file->archived + segment->offset;
+		area.data_start = segment->va;
+		area.data_end = segment->va + segment->file_size;
+		return area_add(&vm->areas, &area);
+	}
+	area.prot |= PROT_WRITE;
+	error = area_add(&vm->areas, &area);
+	if (error == 0)
+		error = copy_segment(vm, file, segment);
+	return error < 0 ? error : vm_protect(vm, area.start, area.end, prot);
 }
 
 static bool is_code(struct vm *vm, uint64_t va)
@@ -139,39 +182,33 @@ static bool is_code(struct vm *vm, uint64_t va)
 	return area && area->prot & PROT_EXEC;
 }
 
-static int load_segments(struct vm *vm, const struct initrd_file *file)
+static int load_segments(struct vm *vm, const struct image *image)
 {
-	const struct elf_header *elf = (const struct elf_header *)file->data;
-	const struct elf_segment *segment;
+	const struct elf_segment *segment = image->segments;
 
-	if (!is_executable(elf, file->size))
-		return -ENOEXEC;
-	segment = (const struct elf_segment *)(file->data + elf->segments);
-	for (int i = 0; i < elf->segment_count; i++) {
+	for (int i = 0; i < image->elf.segment_count; i++) {
 		int error = 0;
 
 		if (segment[i].type == ELF_INTERPRETER)
 			return -ENOEXEC; /* it wants a dynamic linker */
 		if (segment[i].type == ELF_LOAD)
-			error = add_segment(vm, file, &segment[i]);
+			error = add_segment(vm, image->file, &segment[i]);
 		if (error < 0)
 			return error;
 	}
-	return is_code(vm, elf->entry) ? 0 : -ENOEXEC;
+	return is_code(vm, image->elf.entry) ? 0 : -ENOEXEC;
 }
 
 /* Where a program finds its own program headers, if a segment holds them. */
-static uint64_t headers_va(const struct elf_header *elf)
+static uint64_t headers_va(const struct image *image)
 {
-	const struct elf_segment *segment =
-		(const void *)((const uint8_t *)elf + elf->segments);
+	const struct elf_segment *segment = image->segments;
+	uint64_t at = image->elf.segments;
 
-	for (int i = 0; i < elf->segment_count; i++)
-		if (segment[i].type == ELF_LOAD &&
-		    elf->segments >= segment[i].offset &&
-		    elf->segments - segment[i].offset < segment[i].file_size)
-			return segment[i].va + elf->segments -
-			       segment[i].offset;
+	for (int i = 0; i < image->elf.segment_count; i++)
+		if (segment[i].type == ELF_LOAD && at >= segment[i].offset &&
+		    at - segment[i].offset < segment[i].file_size)
+			return segment[i].va + at - segment[i].offset;
 	return 0;
 }
 
@@ -205,17 +242,17 @@ static uint64_t stack_down(uint64_t address)
 /* Writes the start-up stack into its top page: from low to high argc, argv, 0,
  * envp, 0, the auxiliary vector, random bytes, the strings. Returns RSP, which
  * must be a multiple of 16, or 0 without memory. */
-static uint64_t build_stack(struct vm *vm, const struct elf_header *elf,
+static uint64_t build_stack(struct vm *vm, const struct image *image,
 			    const struct exec_args *args)
 {
 	uint64_t top = USER_END, strings = stack_down(top - args->size);
 	uint64_t random = strings - RANDOM_SIZE;
 	uint64_t auxv[][2] = {
-		{ AT_PHDR, headers_va(elf) },
+		{ AT_PHDR, headers_va(image) },
 		{ AT_PHENT, sizeof(struct elf_segment) },
-		{ AT_PHNUM, elf->segment_count },
+		{ AT_PHNUM, image->elf.segment_count },
 		{ AT_PAGESZ, PAGE_SIZE },
-		{ AT_ENTRY, elf->entry },
+		{ AT_ENTRY, image->elf.entry },
 		{ AT_UID, 0 },
 		{ AT_EUID, 0 },
 		{ AT_GID, 0 },
@@ -259,42 +296,40 @@ _Static_assert(ARGS_SIZE + RANDOM_SIZE + AUXV_SIZE +
 		       PAGE_SIZE,
 	       "the start-up stack fits into one page");
 
-static void set_name(struct proc *p, const char *path)
+static void copy_base_name(char name[NAME_SIZE], const char *path)
 {
 	const char *slash;
 
 	while ((slash = strchr(path, '/')))
 		path = slash + 1;
-	strlcpy(p->name, path, sizeof(p->name));
+	strlcpy(name, path, NAME_SIZE);
 }
 
-int exec_load(struct proc *p, const char *path, const struct exec_args *args)
+int exec_load(struct proc *p, struct inode *file, const char *name,
+	      const struct exec_args *args)
 {
-	const struct initrd_file *file;
-	struct node node;
 	struct area stack = {
 		.start = USER_END - USER_STACK_SIZE,
 		.end = USER_END,
 		.prot = PROT_READ | PROT_WRITE,
 	};
-	static struct vm vm; /* too large for a kernel stack */
+	static struct vm vm; /* these are too large for a kernel stack */
+	static struct image image;
 	uint64_t rsp = 0;
-	int error = path_look_up(path, &node);
+	int error;
 
-	if (error < 0)
-		return error;
-	file = node.archived;
-	if (node.ops != &archive_ops || (file->mode & S_IFMT) != S_IFREG ||
-	    !(file->mode & S_IXALL))
+	if (file->ops != &regular_ops || !(file->mode & S_IXALL))
 		return -EACCES;
-	error = vm_create(&vm);
+	error = read_headers(&image, file);
+	if (error == 0)
+		error = vm_create(&vm);
 	if (error < 0)
 		return error;
-	error = load_segments(&vm, file);
+	error = load_segments(&vm, &image);
 	if (error == 0)
 		error = area_add(&vm.areas, &stack);
 	if (error == 0) {
-		rsp = build_stack(&vm, (const void *)file->data, args);
+		rsp = build_stack(&vm, &image, args);
 		error = rsp ? 0 : -ENOMEM;
 	}
 	if (error < 0) {
@@ -309,9 +344,9 @@ int exec_load(struct proc *p, const char *path, const struct exec_args *args)
 	p->vm = vm;
 	if (p == proc_current())
 		vm_activate(&p->vm);
-	p->start_rip = ((const struct elf_header *)file->data)->entry;
+	p->start_rip = image.elf.entry;
 	p->start_rsp = rsp;
-	set_name(p, path);
+	copy_base_name(p->name, name);
 	return 0;
 }
 
@@ -342,9 +377,16 @@ static int copy_strings(struct exec_args *args, uint64_t array, int *count)
 long sys_execve(uint64_t user_path, uint64_t argv, uint64_t envp)
 {
 	static struct exec_args args; /* nobody else runs until it is used */
-	char path[PATH_MAX];
-	int error = path_from_user(path, AT_FDCWD, user_path);
+	static struct path path;
+	char name[NAME_SIZE];
+	int error = path_from_user(&path, AT_FDCWD, user_path);
 
+	if (error < 0)
+		return error;
+	copy_base_name(name, path.text); /* a link's, not its target's */
+	error = path_walk(&path, FOLLOW);
+	if (error == 0 && !path.inode)
+		error = -ENOENT;
 	if (error < 0)
 		return error;
 	args.argc = args.envc = args.size = 0;
@@ -353,9 +395,10 @@ long sys_execve(uint64_t user_path, uint64_t argv, uint64_t envp)
 	if (error == 0 && envp)
 		error = copy_strings(&args, envp, &args.envc);
 	if (error == 0)
-		error = exec_load(proc_current(), path, &args);
+		error = exec_load(proc_current(), path.inode, name, &args);
 	if (error < 0)
 		return error;
 	signal_exec();
+	fd_close_on_exec();
 	proc_enter_user();
 }

@@ -23,10 +23,11 @@ int exec_add_argument(struct exec_args *args, const char *string);
 int exec_add_environment(struct exec_args *args, const char *string);
 
 /* Replaces the program of p, which is the current process or a new one, by the
- * file at path; p->start_rip and p->start_rsp say where to begin. Returns 0, or a
- * negative error and has changed nothing: -ENOENT, -EACCES (no regular,
- * executable file), -ENOEXEC, -ENOMEM. */
-int exec_load(struct proc *p, const char *path, const struct exec_args *args);
+ * file, and calls it by the last part of name; p->start_rip and p->start_rsp say
+ * where to begin. Returns 0, or a negative error and has changed nothing: -EACCES
+ * (no regular, executable file), -ENOEXEC, -ENOMEM. */
+int exec_load(struct proc *p, struct inode *file, const char *name,
+	      const struct exec_args *args);
 
 /* The call. Does not return when it succeeds. */
 long sys_execve(uint64_t path, uint64_t argv, uint64_t envp);

@@ -7,13 +7,14 @@
 #include "string.h"
 #include "panic.h"
 #include "boot_info.h"
-#include "files/terminal.h"
+#include "files/path.h"
 #include "proc.h"
 #include "exec.h"
 
 #define FIRST_GROUP    1 /* of all first programs; the terminal is theirs */
 #define STANDARD_FILES 3 /* input, output, errors */
 #define FIRST_PROGRAM  "/bin/init"
+#define UMASK          022
 
 static struct exec_args args;
 
@@ -40,8 +41,8 @@ static int next_word(const char **at, char *word, int size)
 /* Starts the program at *at, "/bin/name arguments", up to a comma. */
 static void start_program(const char **at)
 {
-	const struct node console = { .ops = &terminal_ops };
-	char path[PATH_MAX], word[PATH_MAX];
+	static char path[PATH_MAX], word[PATH_MAX];
+	struct inode *file, *terminal;
 	struct proc *p;
 	int error = 0;
 
@@ -68,8 +69,9 @@ static void start_program(const char **at)
 		panic("first: the arguments in init= are too long");
 
 	p = proc_alloc(&error);
-	if (p)
-		error = exec_load(p, path[0] == '/' ? path + 1 : path, &args);
+	file = p ? path_to_inode(path, &error) : NULL;
+	if (file)
+		error = exec_load(p, file, path, &args);
 	if (!p || error < 0)
 		panic("first: cannot start %s: %s (error %d)", path,
 		      error == -ENOENT ? "there is no such file in the archive"
@@ -79,8 +81,14 @@ static void start_program(const char **at)
 					  : "too many programs",
 		      error);
 	p->group = p->session = FIRST_GROUP;
+	terminal = path_to_inode("/dev/console", &error);
+	if (!terminal)
+		panic("first: the archive has something in /dev/console's "
+		      "place");
+	const struct node console = { .ops = terminal->ops, .inode = terminal };
 	for (int fd = 0; fd < STANDARD_FILES; fd++)
 		p->files[fd] = file_alloc(&console, O_RDWR);
+	p->umask = UMASK;
 	proc_set_start(p, proc_enter_user, p->kstack_top);
 	proc_ready(p);
 }

@@ -27,10 +27,8 @@ struct header {
 
 _Static_assert(sizeof(struct header) == 110, "cpio(5)");
 
-static struct initrd_file files[MAX_FILES] = {
-	{ .name = "", .mode = S_IFDIR | 0755 }, /* the root */
-};
-static int file_count = 1;
+static struct initrd_file files[MAX_FILES];
+static int file_count;
 
 static uint64_t padded(uint64_t offset)
 {
@@ -91,7 +89,7 @@ static uint64_t add_file(uint64_t at)
 	name = plain_name(name);
 	if (*name) {
 		if (file_count == MAX_FILES)
-			panic("initrd: more than %d files", MAX_FILES - 1);
+			panic("initrd: more than %d files", MAX_FILES);
 		files[file_count++] = (struct initrd_file){
 			.name = name,
 			.data = archive + data,
@@ -114,46 +112,7 @@ void initrd_init(void)
 	} while (at);
 }
 
-/* A later file of the same name counts, as when cpio unpacks. */
-const struct initrd_file *initrd_find(const char *path)
+const struct initrd_file *initrd_file(int i)
 {
-	for (int i = file_count - 1; i >= 0; i--)
-		if (strcmp(files[i].name, path) == 0)
-			return &files[i];
-	return NULL;
-}
-
-const struct initrd_file *initrd_list(const struct initrd_file *directory,
-				      uint64_t *position)
-{
-	size_t length = strlen(directory->name);
-
-	while (*position < (uint64_t)file_count) {
-		const struct initrd_file *file = &files[(*position)++];
-		const char *rest = file->name + length;
-
-		if (file == files ||
-		    strncmp(file->name, directory->name, length))
-			continue;
-		if (length > 0 && *rest++ != '/')
-			continue;
-		if (*rest && !strchr(rest, '/') &&
-		    initrd_find(file->name) == file)
-			return file;
-	}
-	return NULL;
-}
-
-const char *initrd_base_name(const struct initrd_file *file)
-{
-	const char *base = file->name, *slash;
-
-	while ((slash = strchr(base, '/')))
-		base = slash + 1;
-	return base;
-}
-
-uint64_t initrd_number(const struct initrd_file *file)
-{
-	return file - files + 1;
+	return i < file_count ? &files[i] : NULL;
 }

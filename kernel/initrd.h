@@ -1,6 +1,6 @@
 /*
  * initrd: the files. A newc cpio archive, given to QEMU with -initrd, stays
- * where the loader put it and is read in place. It cannot be written to.
+ * where the loader put it and is read in place.
  * Source: cpio(5), "New ASCII Format".
  */
 #ifndef INITRD_H
@@ -14,6 +14,7 @@
 #define S_IFCHR 0020000
 #define S_IFDIR 0040000
 #define S_IFREG 0100000
+#define S_IFLNK 0120000
 
 #define S_IXALL 0111 /* somebody may execute it */
 
@@ -29,19 +30,8 @@ struct initrd_file {
  * thing that is wrong. */
 void initrd_init(void);
 
-/* Returns the file with this path (as initrd_file.name; "" is the root), or
- * NULL. */
-const struct initrd_file *initrd_find(const char *path);
-
-/* Returns the first file of a directory at or after number *position, and
- * moves *position past it; or NULL when there is no more. */
-const struct initrd_file *initrd_list(const struct initrd_file *directory,
-				      uint64_t *position);
-
-/* Returns what names the file within its directory: its path's last part. */
-const char *initrd_base_name(const struct initrd_file *file);
-
-/* A number for stat's st_ino: from 1. */
-uint64_t initrd_number(const struct initrd_file *file);
+/* Returns file number i, from 0 on in the archive's order, or NULL after the
+ * last. */
+const struct initrd_file *initrd_file(int i);
 
 #endif

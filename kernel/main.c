@@ -15,6 +15,7 @@
 #include "timer.h"
 #include "tty.h"
 #include "initrd.h"
+#include "files/tree.h"
 #include "first.h"
 
 void main(uint64_t start_info)
@@ -32,6 +33,7 @@ void main(uint64_t start_info)
 	timer_init();
 	tty_init();
 	initrd_init();
+	tree_init();
 
 	if (audit)
 		audit();

@@ -55,7 +55,11 @@ void proc_inherit(struct proc *child)
 	signal_inherit(child);
 	child->group = parent->group;
 	child->session = parent->session;
-	strlcpy(child->cwd, parent->cwd, sizeof(child->cwd));
+	child->cloexec = parent->cloexec;
+	child->umask = parent->umask;
+	child->cwd = parent->cwd;
+	if (child->cwd)
+		inode_hold(child->cwd);
 	strlcpy(child->name, parent->name, sizeof(child->name));
 	user_segments_save(&child->segments);
 	fxsave(child->fpu);
@@ -128,6 +132,7 @@ void proc_exit(int status)
 	for (int fd = 0; fd < NFILE_PER_PROC; fd++)
 		if (p->files[fd])
 			file_release(p->files[fd]);
+	inode_release(p->cwd);
 	for_each_proc(child)
 		if (child->parent == p) {
 			child->parent = init;
@@ -149,6 +154,8 @@ void proc_free(struct proc *p)
 	for (int fd = 0; fd < NFILE_PER_PROC; fd++)
 		if (p->state == PROC_NEW && p->files[fd])
 			file_release(p->files[fd]);
+	if (p->state == PROC_NEW)
+		inode_release(p->cwd);
 	if (p->vm.pml4)
 		vm_destroy(&p->vm);
 	kstack_free(p - proc_table);

@@ -10,11 +10,11 @@
 #include "switch.h"
 
 #define NPROC          64
-#define NFILE_PER_PROC 16
-#define PATH_MAX       128
+#define NFILE_PER_PROC 64 /* as many as cloexec has bits */
 #define NAME_SIZE      16
 
 struct file;
+struct inode;
 
 enum proc_state {
 	PROC_UNUSED,
@@ -68,7 +68,9 @@ struct proc {
 	struct user_segments segments; /* saved while it does not run */
 	struct vm vm;
 	struct file *files[NFILE_PER_PROC];
-	char cwd[PATH_MAX]; /* absolute, without the slash in front */
+	uint64_t cloexec;  /* a bit each: closed by exec */
+	struct inode *cwd; /* held; NULL: the root */
+	uint32_t umask;
 	char name[NAME_SIZE];
 	uint64_t start_rip, start_rsp; /* for its first step to ring 3 */
 	uint8_t fpu[FXSAVE_SIZE] __attribute__((aligned(FXSAVE_ALIGN)));

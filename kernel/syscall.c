@@ -14,6 +14,8 @@
 #include "timer.h"
 #include "alarm.h"
 #include "files/calls.h"
+#include "files/names.h"
+#include "files/path.h"
 #include "exec.h"
 #include "frame.h"
 #include "fork.h"
@@ -182,15 +184,15 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 	case SYS_write:
 		return sys_write(a1, a2, a3);
 	case SYS_open:
-		return sys_open(a1, a2);
+		return sys_openat(AT_FDCWD, a1, a2, a3);
 	case SYS_close:
 		return sys_close(a1);
 	case SYS_stat:
-		return sys_stat(a1, a2);
+		return sys_newfstatat(AT_FDCWD, a1, a2, 0);
 	case SYS_fstat:
 		return sys_fstat(a1, a2);
 	case SYS_lstat:
-		return sys_stat(a1, a2); /* no file is a symbolic link */
+		return sys_newfstatat(AT_FDCWD, a1, a2, AT_SYMLINK_NOFOLLOW);
 	case SYS_lseek:
 		return sys_lseek(a1, a2, a3);
 	case SYS_mmap:
@@ -209,8 +211,16 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_rt_sigreturn();
 	case SYS_ioctl:
 		return sys_ioctl(a1, a2, a3);
+	case SYS_pread64:
+		return sys_pread64(a1, a2, a3, a4);
+	case SYS_pwrite64:
+		return sys_pwrite64(a1, a2, a3, a4);
+	case SYS_readv:
+		return sys_readv(a1, a2, a3);
 	case SYS_writev:
 		return sys_writev(a1, a2, a3);
+	case SYS_access:
+		return sys_faccessat(AT_FDCWD, a1, a2);
 	case SYS_pipe:
 		return sys_pipe(a1);
 	case SYS_sched_yield:
@@ -245,10 +255,41 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_kill(a1, a2);
 	case SYS_uname:
 		return sys_uname(a1);
+	case SYS_fcntl:
+		return sys_fcntl(a1, a2, a3);
+	case SYS_truncate:
+		return sys_truncate(a1, a2);
+	case SYS_ftruncate:
+		return sys_ftruncate(a1, a2);
 	case SYS_getcwd:
 		return sys_getcwd(a1, a2);
 	case SYS_chdir:
 		return sys_chdir(a1);
+	case SYS_fchdir:
+		return sys_fchdir(a1);
+	case SYS_rename:
+		return sys_renameat(AT_FDCWD, a1, AT_FDCWD, a2);
+	case SYS_mkdir:
+		return sys_mkdirat(AT_FDCWD, a1, a2);
+	case SYS_rmdir:
+		return sys_unlinkat(AT_FDCWD, a1, AT_REMOVEDIR);
+	case SYS_creat:
+		return sys_openat(AT_FDCWD, a1, O_CREAT | O_WRONLY | O_TRUNC,
+				  a2);
+	case SYS_link:
+		return sys_linkat(AT_FDCWD, a1, AT_FDCWD, a2, 0);
+	case SYS_unlink:
+		return sys_unlinkat(AT_FDCWD, a1, 0);
+	case SYS_symlink:
+		return sys_symlinkat(a1, AT_FDCWD, a2);
+	case SYS_readlink:
+		return sys_readlinkat(AT_FDCWD, a1, a2, a3);
+	case SYS_chmod:
+		return sys_fchmodat(AT_FDCWD, a1, a2);
+	case SYS_fchmod:
+		return sys_fchmod(a1, a2);
+	case SYS_umask:
+		return sys_umask(a1);
 	case SYS_sysinfo:
 		return sys_sysinfo(a1);
 	case SYS_setpgid:
@@ -286,9 +327,29 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 	case SYS_tgkill:
 		return sys_tgkill(a1, a2, a3);
 	case SYS_openat:
-		return sys_openat(a1, a2, a3);
+		return sys_openat(a1, a2, a3, a4);
+	case SYS_mkdirat:
+		return sys_mkdirat(a1, a2, a3);
 	case SYS_newfstatat:
 		return sys_newfstatat(a1, a2, a3, a4);
+	case SYS_unlinkat:
+		return sys_unlinkat(a1, a2, a3);
+	case SYS_renameat:
+		return sys_renameat(a1, a2, a3, a4);
+	case SYS_linkat:
+		return sys_linkat(a1, a2, a3, a4, a5);
+	case SYS_symlinkat:
+		return sys_symlinkat(a1, a2, a3);
+	case SYS_readlinkat:
+		return sys_readlinkat(a1, a2, a3, a4);
+	case SYS_fchmodat:
+		return sys_fchmodat(a1, a2, a3);
+	case SYS_faccessat:
+		return sys_faccessat(a1, a2, a3);
+	case SYS_utimensat:
+		return sys_utimensat(a1, a2, a3, a4);
+	case SYS_dup3:
+		return sys_dup3(a1, a2, a3);
 	case SYS_pipe2:
 		return sys_pipe2(a1, a2);
 	}

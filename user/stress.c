@@ -142,15 +142,15 @@ static long page(uint64_t *state)
 	return (long)AREA + (long)(r / 256 % AREA_PAGES) * PAGE_SIZE;
 }
 
+/* Not the console: a read from it would wait for a person. */
+static const char *const paths[] = {
+	"/bin/true", "/",          "/etc/motd", "/no",  "/dev/null",
+	"/proc/ps",  "/bin/true/", ".",         "..",   "bin/../bin/ls",
+	"",          "/dev",       "//bin//ls", "/bin",
+};
+
 static const char *path(uint64_t *state)
 {
-	/* Not the console: a read from it would wait for a person. */
-	static const char *const paths[] = {
-		"/bin/true", "/",          "/etc/motd", "/no",  "/dev/null",
-		"/proc/ps",  "/bin/true/", ".",         "..",   "bin/../bin/ls",
-		"",          "/dev",       "//bin//ls", "/bin",
-	};
-
 	return paths[random_next(state) % COUNT(paths)];
 }
 
@@ -399,6 +399,14 @@ static unsigned long free_pages_at_rest(unsigned at_rest)
 	return free_pages();
 }
 
+/* What a worker wrote stays when it has ended. */
+static void empty_files(void)
+{
+	for (size_t i = 0; i < COUNT(paths); i++)
+		syscall6(SYS_truncate, (long)paths[i], 0, 0, 0, 0, 0);
+	syscall6(SYS_unlink, (long)"/no", 0, 0, 0, 0, 0);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long calls, workers, before, after;
@@ -423,6 +431,7 @@ int main(int argc, char **argv)
 	before = free_pages_at_rest(at_rest);
 	count = calls;
 	workers = supervise();
+	empty_files();
 	after = free_pages_at_rest(at_rest);
 	printf("stress: seed %lu: %lu calls, %lu workers, "
 	       "free pages before %lu after %lu\n",

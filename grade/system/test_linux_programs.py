@@ -36,6 +36,7 @@ PROGRAMS: dict[str, list[str]] = {
     "memory": [],
     "timing": [],
     "signals": [],
+    "writes": ["poem"],
 }
 
 

@@ -5,19 +5,25 @@
 
 #include "layout.h"
 #include "errno.h"
-#include "string.h"
-#include "print.h"
 #include "user_copy.h"
 #include "sched.h"
 #include "files/pipe.h"
-#include "files/path.h"
+#include "files/regular.h"
 
-#define AT_EMPTY_PATH 0x1000
-#define WRITEV_MAX    1024 /* pieces */
+#define VECTOR_MAX      1024       /* pieces */
+#define RW_MAX          0x7ffff000 /* bytes of one call, as on Linux */
 
-#define SEEK_SET      0
-#define SEEK_CUR      1
-#define SEEK_END      2
+#define SEEK_SET        0
+#define SEEK_CUR        1
+#define SEEK_END        2
+
+#define F_DUPFD         0
+#define F_GETFD         1
+#define F_SETFD         2
+#define F_GETFL         3
+#define F_SETFL         4
+#define F_DUPFD_CLOEXEC 1030
+#define FD_CLOEXEC      1
 
 /* Is [buffer, buffer + size) in the user's half? */
 static bool is_user_range(uint64_t buffer, size_t size)
@@ -25,40 +31,9 @@ static bool is_user_range(uint64_t buffer, size_t size)
 	return buffer < USER_END && size <= USER_END - buffer;
 }
 
-/* Puts a path's node into *node. */
-static int find_node(struct node *node, int directory, uint64_t user_path)
+static size_t at_most(size_t size)
 {
-	char path[PATH_MAX];
-	int error = path_from_user(path, directory, user_path);
-
-	return error < 0 ? error : path_look_up(path, node);
-}
-
-long sys_openat(int directory, uint64_t user_path, int flags)
-{
-	char path[PATH_MAX];
-	struct node node;
-	struct file *file;
-	int error = path_from_user(path, directory, user_path);
-
-	if (error < 0)
-		return error;
-	error = path_look_up(path, &node);
-	if (error == -ENOENT && flags & O_CREAT)
-		return -EROFS;
-	if (error == 0 && node.ops->open)
-		error = node.ops->open(flags);
-	if (error < 0)
-		return error;
-	if (flags & O_DIRECTORY && !node_is_directory(&node))
-		return -ENOTDIR;
-	file = file_alloc(&node, flags);
-	return file ? fd_install(file) : -ENFILE;
-}
-
-long sys_open(uint64_t path, int flags)
-{
-	return sys_openat(AT_FDCWD, path, flags);
+	return size < RW_MAX ? size : RW_MAX;
 }
 
 long sys_read(int fd, uint64_t buffer, size_t size)
@@ -69,7 +44,7 @@ long sys_read(int fd, uint64_t buffer, size_t size)
 		return -EBADF;
 	if (!is_user_range(buffer, size))
 		return -EFAULT;
-	return file->node.ops->read(file, buffer, size);
+	return file->node.ops->read(file, buffer, at_most(size));
 }
 
 long sys_write(int fd, uint64_t buffer, size_t size)
@@ -80,32 +55,119 @@ long sys_write(int fd, uint64_t buffer, size_t size)
 		return -EBADF;
 	if (!is_user_range(buffer, size))
 		return -EFAULT;
-	return file->node.ops->write(file, buffer, size);
+	return file->node.ops->write(file, buffer, at_most(size));
 }
 
-long sys_writev(int fd, uint64_t vector, int count)
-{
-	struct {
-		uint64_t base, size;
-	} piece;
-	long written = 0;
+struct piece {
+	uint64_t base, size;
+};
 
-	if (count < 0 || count > WRITEV_MAX)
+/* All of a vector is looked at before the first piece moves. */
+static int check_vector(uint64_t vector, int count)
+{
+	struct piece piece;
+	int64_t sum = 0;
+
+	if (count < 0 || count > VECTOR_MAX)
 		return -EINVAL;
+	for (int i = 0; i < count; i++) {
+		if (copyin(&piece, vector + i * sizeof(piece), sizeof(piece)))
+			return -EFAULT;
+		if (__builtin_add_overflow(sum, piece.size, &sum))
+			return -EINVAL;
+		if (!is_user_range(piece.base, piece.size))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+/* One piece after the other, until one is not done whole. */
+static long by_pieces(long (*one)(int, uint64_t, size_t), int fd,
+		      uint64_t vector, int count)
+{
+	struct piece piece;
+	long done = 0;
+	int error = check_vector(vector, count);
+
+	if (error < 0)
+		return error;
 	for (int i = 0; i < count; i++) {
 		long n;
 
 		if (copyin(&piece, vector + i * sizeof(piece), sizeof(piece)))
-			n = -EFAULT;
-		else
-			n = sys_write(fd, piece.base, piece.size);
+			return done ? done : -EFAULT;
+		if (piece.size == 0)
+			continue;
+		n = one(fd, piece.base, piece.size);
 		if (n < 0)
-			return written ? written : n;
-		written += n;
+			return done ? done : n;
+		done += n;
 		if ((uint64_t)n < piece.size)
 			break;
 	}
-	return written;
+	return done;
+}
+
+long sys_readv(int fd, uint64_t vector, int count)
+{
+	struct file *file = fd_file(fd);
+
+	if (!file || !file->readable)
+		return -EBADF;
+	return by_pieces(sys_read, fd, vector, count);
+}
+
+long sys_writev(int fd, uint64_t vector, int count)
+{
+	struct file *file = fd_file(fd);
+
+	if (!file || !file->writable)
+		return -EBADF;
+	return by_pieces(sys_write, fd, vector, count);
+}
+
+/* At a place of its own: the file's offset is as before. */
+static long at_offset(long (*call)(int, uint64_t, size_t), int fd,
+		      uint64_t buffer, size_t size, long offset)
+{
+	struct file *file = fd_file(fd);
+	uint64_t before;
+	long result;
+
+	if (offset < 0)
+		return -EINVAL;
+	if (!file)
+		return -EBADF;
+	if (!file->node.ops->seekable)
+		return -ESPIPE;
+	before = file->offset;
+	file->offset = offset;
+	result = call(fd, buffer, size);
+	file->offset = before;
+	return result;
+}
+
+long sys_pread64(int fd, uint64_t buffer, size_t size, long offset)
+{
+	return at_offset(sys_read, fd, buffer, size, offset);
+}
+
+long sys_pwrite64(int fd, uint64_t buffer, size_t size, long offset)
+{
+	return at_offset(sys_write, fd, buffer, size, offset);
+}
+
+long sys_ftruncate(int fd, long size)
+{
+	struct file *file = fd_file(fd);
+
+	if (size < 0)
+		return -EINVAL;
+	if (!file)
+		return -EBADF;
+	if (!file->writable || file->node.ops != &regular_ops)
+		return -EINVAL;
+	return regular_resize(file->node.inode, size);
 }
 
 long sys_close(int fd)
@@ -117,38 +179,6 @@ long sys_close(int fd)
 	proc_current()->files[fd] = NULL;
 	file_release(file);
 	return 0;
-}
-
-static long give_stat(const struct node *node, uint64_t buffer)
-{
-	struct stat stat = { .links = 1, .block_size = PAGE_SIZE };
-
-	node->ops->stat(node, &stat);
-	return copyout(buffer, &stat, sizeof(stat));
-}
-
-long sys_fstat(int fd, uint64_t buffer)
-{
-	struct file *file = fd_file(fd);
-
-	return file ? give_stat(&file->node, buffer) : -EBADF;
-}
-
-long sys_newfstatat(int directory, uint64_t path, uint64_t buffer, int flags)
-{
-	struct node node;
-	char first;
-	int error;
-
-	if (copyin(&first, path, 1) == 0 && !first && flags & AT_EMPTY_PATH)
-		return sys_fstat(directory, buffer);
-	error = find_node(&node, directory, path);
-	return error < 0 ? error : give_stat(&node, buffer);
-}
-
-long sys_stat(uint64_t path, uint64_t buffer)
-{
-	return sys_newfstatat(AT_FDCWD, path, buffer, 0);
 }
 
 long sys_lseek(int fd, long offset, int whence)
@@ -207,7 +237,7 @@ long sys_pipe2(uint64_t user_fds, int flags)
 	if (error < 0)
 		return error;
 	for (int i = 0; i < 2; i++)
-		fds[i] = fd_install(ends[i]);
+		fds[i] = fd_install(ends[i], flags);
 	error = fds[0] < 0 || fds[1] < 0 ? -EMFILE
 					 : copyout(user_fds, fds, sizeof(fds));
 	for (int i = 0; i < 2 && error < 0; i++)
@@ -225,48 +255,68 @@ long sys_dup(int fd)
 {
 	struct file *file = fd_file(fd);
 
-	return file ? fd_install(file_share(file)) : -EBADF;
+	return file ? fd_install(file_share(file), 0) : -EBADF;
 }
 
-long sys_dup2(int from, int to)
+static long duplicate(int from, int to, int flags)
 {
 	struct file *file = fd_file(from);
 
 	if (!file || to < 0 || to >= NFILE_PER_PROC)
 		return -EBADF;
-	if (from == to)
-		return to;
 	file_share(file);
 	sys_close(to);
 	proc_current()->files[to] = file;
+	fd_set_cloexec(to, flags & O_CLOEXEC);
 	return to;
 }
 
-long sys_getcwd(uint64_t buffer, size_t size)
+long sys_dup2(int from, int to)
 {
-	char path[PATH_MAX + 1];
-	size_t length =
-		ksnprintf(path, sizeof(path), "/%s", proc_current()->cwd) + 1;
-	int error;
-
-	if (size < length)
-		return -ERANGE;
-	error = copyout(buffer, path, length);
-	return error < 0 ? error : (long)length;
+	return from == to && fd_file(from) ? to : duplicate(from, to, 0);
 }
 
-long sys_chdir(uint64_t user_path)
+long sys_dup3(int from, int to, int flags)
 {
-	struct node node;
-	char path[PATH_MAX];
-	int error = path_from_user(path, AT_FDCWD, user_path);
+	if (flags & ~O_CLOEXEC || from == to)
+		return -EINVAL;
+	return duplicate(from, to, flags);
+}
 
-	if (error == 0)
-		error = path_look_up(path, &node);
-	if (error < 0)
-		return error;
-	if (!node_is_directory(&node))
-		return -ENOTDIR;
-	strlcpy(proc_current()->cwd, path, PATH_MAX);
-	return 0;
+static int flags_of(const struct file *file)
+{
+	int access = !file->writable  ? O_RDONLY
+		     : file->readable ? O_RDWR
+				      : O_WRONLY;
+
+	return access | (file->append ? O_APPEND : 0) |
+	       (file->no_sleep ? O_NONBLOCK : 0);
+}
+
+long sys_fcntl(int fd, int command, uint64_t argument)
+{
+	struct file *file = fd_file(fd);
+
+	if (!file)
+		return -EBADF;
+	switch (command) {
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		if (argument >= NFILE_PER_PROC)
+			return -EINVAL;
+		return fd_install_from(argument, file_share(file),
+				       command == F_DUPFD ? 0 : O_CLOEXEC);
+	case F_GETFD:
+		return fd_is_cloexec(fd);
+	case F_SETFD:
+		fd_set_cloexec(fd, argument & FD_CLOEXEC);
+		return 0;
+	case F_GETFL:
+		return flags_of(file);
+	case F_SETFL:
+		file->append = argument & O_APPEND;
+		file->no_sleep = argument & O_NONBLOCK;
+		return 0;
+	}
+	return -EINVAL;
 }

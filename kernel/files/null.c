@@ -1,12 +1,10 @@
 /*
- * null: takes everything and holds nothing.
+ * null: takes everything and holds nothing; zero: the same, and gives zeros.
  */
 #include "files/null.h"
 
-#include "initrd.h"
-
-#define MODE          (S_IFCHR | 0620)
-#define DEVICE_NUMBER 0x103 /* major 1, minor 3 */
+#include "errno.h"
+#include "user_copy.h"
 
 static long null_read(struct file *file, uint64_t buffer, size_t size)
 {
@@ -22,13 +20,34 @@ static long null_write(struct file *file, uint64_t buffer, size_t size)
 
 static void null_stat(const struct node *node, struct stat *stat)
 {
-	(void)node;
-	stat->mode = MODE;
-	stat->special_device = DEVICE_NUMBER;
+	inode_stat(node->inode, stat);
 }
 
 const struct file_ops null_ops = {
 	.read = null_read,
+	.write = null_write,
+	.stat = null_stat,
+	.seekable = true,
+};
+
+static long zero_read(struct file *file, uint64_t buffer, size_t size)
+{
+	static const uint8_t zeros[PAGE_SIZE];
+	size_t done = 0, piece;
+
+	(void)file;
+	for (; done < size; done += piece) {
+		piece = PAGE_SIZE - (buffer + done) % PAGE_SIZE;
+		if (piece > size - done)
+			piece = size - done;
+		if (copyout(buffer + done, zeros, piece) < 0)
+			return done ? (long)done : -EFAULT;
+	}
+	return done;
+}
+
+const struct file_ops zero_ops = {
+	.read = zero_read,
 	.write = null_write,
 	.stat = null_stat,
 	.seekable = true,

@@ -1,5 +1,6 @@
 /*
- * path: names of the archive's files, and of the few that the kernel makes.
+ * path: one loop, whatever the path is like. A symbolic link's target takes the
+ * link's place in the text, and the loop goes on.
  */
 #include "files/path.h"
 
@@ -7,165 +8,151 @@
 #include "string.h"
 #include "user_copy.h"
 #include "sched.h"
-#include "initrd.h"
-#include "files/archive.h"
-#include "files/terminal.h"
-#include "files/null.h"
-#include "files/ps.h"
+#include "files/regular.h"
+#include "files/tree.h"
 
-/* Files that the kernel itself makes; the archive cannot hold them. */
-static const struct kernel_file {
-	const char *path;
-	const struct file_ops *ops;
-} kernel_files[] = {
-	{ "dev/console", &terminal_ops },
-	{ "dev/tty", &terminal_ops },
-	{ "dev/null", &null_ops },
-	{ "proc/ps", &ps_ops },
-	{ NULL, NULL },
-};
+#define LINKS_MAX 40 /* as on Linux */
 
-bool node_is_directory(const struct node *node)
+struct inode *path_cwd(void)
 {
-	return node->ops == &directory_ops;
+	struct proc *p = proc_current();
+
+	return p->cwd ? p->cwd : tree_root();
 }
 
-/* Is there a file of exactly this path? */
-static bool find(const char *path, struct node *node)
+int path_from_user(struct path *path, int directory, uint64_t user_path)
 {
-	const struct initrd_file *archived;
-
-	for (const struct kernel_file *file = kernel_files; file->path; file++)
-		if (strcmp(path, file->path) == 0) {
-			*node = (struct node){ .ops = file->ops };
-			return true;
-		}
-	archived = initrd_find(path);
-	if (archived)
-		*node = archive_node(archived);
-	return archived;
-}
-
-/* Returns 0 if path is a directory, else -ENOENT or -ENOTDIR. Those of the
- * kernel's files have no entry of their own. */
-static int be_directory(const char *path)
-{
-	struct node node;
-	size_t length = strlen(path);
-
-	if (find(path, &node))
-		return node_is_directory(&node) ? 0 : -ENOTDIR;
-	for (const struct kernel_file *file = kernel_files; file->path; file++)
-		if (strncmp(file->path, path, length) == 0 &&
-		    file->path[length] == '/')
-			return 0;
-	return -ENOENT;
-}
-
-/* Asks from the front whether each part before the last is a directory. Returns
- * 0, or the error of the first that is not. */
-static int walk_to(const char *path)
-{
-	char front[PATH_MAX];
-	const char *slash = path;
-	int error = 0;
-
-	while (error == 0 && (slash = strchr(slash, '/'))) {
-		strlcpy(front, path, slash - path + 1);
-		error = be_directory(front);
-		slash++;
-	}
-	return error;
-}
-
-/* Where the whole path is there, so are the parts before its last; only where it
- * is not are they asked which one is to blame. */
-int path_look_up(const char *path, struct node *node)
-{
-	int error;
-
-	if (find(path, node))
-		return 0;
-	error = walk_to(path);
-	return error < 0 ? error : -ENOENT;
-}
-
-/* What stands before "/", "/." and "/.." has to be a directory that is there,
- * before it is cut off and forgotten. */
-static int check_directory(const char *path)
-{
-	int error = walk_to(path);
-
-	return error < 0 ? error : be_directory(path);
-}
-
-/* Takes the last part off. */
-static void cut_part(char *path)
-{
-	size_t length = strlen(path);
-
-	while (length > 0 && path[--length] != '/')
-		;
-	path[length] = 0;
-}
-
-static int add_part(char *path, const char *part, size_t size)
-{
-	size_t length = strlen(path);
-
-	if (length + 1 + size >= PATH_MAX)
-		return -ENAMETOOLONG;
-	if (length > 0)
-		path[length++] = '/';
-	memcpy(path + length, part, size);
-	path[length + size] = 0;
-	return 0;
-}
-
-/* Goes on from path, an absolute one without leading slash, by the parts of
- * given. */
-static int append_path(char *path, const char *given)
-{
-	int error = 0;
-
-	while (*given && error == 0) {
-		const char *end = strchr(given, '/');
-		size_t size = end ? (size_t)(end - given) : strlen(given);
-		bool here = size == 1 && given[0] == '.';
-		bool up = size == 2 && given[0] == '.' && given[1] == '.';
-
-		if (size > 0 && !here && !up)
-			error = add_part(path, given, size);
-		if (here || up || (end && !end[1]))
-			error = error ? error : check_directory(path);
-		if (up)
-			cut_part(path);
-		given += size + (end != NULL);
-	}
-	return error;
-}
-
-int path_from_user(char *path, int directory, uint64_t user_path)
-{
-	char given[PATH_MAX];
-	const char *base = "";
-	long length = copyinstr(given, user_path, sizeof(given));
+	long length = copyinstr(path->text, user_path, sizeof(path->text));
+	struct file *file;
 
 	if (length < 0)
 		return length;
 	if (length == 0)
 		return -ENOENT;
-	if (given[0] != '/' && directory == AT_FDCWD) {
-		base = proc_current()->cwd;
-	} else if (given[0] != '/') {
-		struct file *file = fd_file(directory);
+	path->start = path_cwd();
+	if (path->text[0] == '/' || directory == AT_FDCWD)
+		return 0;
+	file = fd_file(directory);
+	if (!file)
+		return -EBADF;
+	if (!file->node.inode || !inode_is(file->node.inode, S_IFDIR))
+		return -ENOTDIR;
+	path->start = file->node.inode;
+	return 0;
+}
 
-		if (!file)
-			return -EBADF;
-		if (!node_is_directory(&file->node))
-			return -ENOTDIR;
-		base = file->node.archived->name;
+/* Puts the link's target before the rest of the path, at the text's start. */
+static int put_target(struct path *path, const struct inode *link,
+		      const char *rest)
+{
+	size_t length = strlen(rest) + 1;
+
+	if (link->size + length > sizeof(path->text))
+		return -ENAMETOOLONG;
+	memmove(path->text + link->size, rest, length);
+	regular_copy(link, 0, path->text, link->size);
+	return 0;
+}
+
+/* "." and ".." are in every directory; no entry says so. */
+static struct inode *go_by_dots(struct inode *inode, const char *part,
+				size_t length)
+{
+	if (length == 1 && part[0] == '.')
+		return inode;
+	if (length == 2 && part[0] == '.' && part[1] == '.')
+		return inode->parent ? inode->parent : inode;
+	return NULL;
+}
+
+/* One part, which is the next of the path at path->inode. */
+static int take_part(struct path *path, const char *part, size_t length)
+{
+	struct inode *by_dots;
+
+	if (!inode_is(path->inode, S_IFDIR))
+		return -ENOTDIR;
+	if (length > NAME_MAX)
+		return -ENAMETOOLONG;
+	by_dots = go_by_dots(path->inode, part, length);
+	path->directory = by_dots ? NULL : path->inode;
+	path->name = part;
+	path->length = length;
+	path->entry =
+		by_dots ? NULL : directory_find(path->inode, part, length);
+	path->inode = path->entry ? path->entry->inode : by_dots;
+	return 0;
+}
+
+static const char *skip_slashes(const char *at)
+{
+	while (*at == '/')
+		at++;
+	return at;
+}
+
+/* Is the link before this rest of the path where the way ends? */
+static bool stops_at(const char *rest, enum follow follow)
+{
+	if (*skip_slashes(rest) || follow == FOLLOW)
+		return false;
+	return !*rest || follow == FOLLOW_NEVER;
+}
+
+int path_walk(struct path *path, enum follow follow)
+{
+	const char *at = path->text, *part;
+	int links = 0, error;
+
+	path->inode = *at == '/' ? tree_root() : path->start;
+	path->directory = NULL;
+	path->entry = NULL;
+	path->slash = false;
+	for (at = skip_slashes(at); *at; at = skip_slashes(at)) {
+		part = at;
+		while (*at && *at != '/')
+			at++;
+		error = take_part(path, part, at - part);
+		if (error < 0) {
+			path->inode = NULL;
+			return error;
+		}
+		path->slash = *at;
+		if (!path->inode)
+			return *skip_slashes(at) ? -ENOENT : 0;
+		if (!inode_is(path->inode, S_IFLNK) || stops_at(at, follow))
+			continue;
+		if (++links > LINKS_MAX)
+			return -ELOOP;
+		error = put_target(path, path->inode, at);
+		if (error < 0)
+			return error;
+		at = path->text;
+		path->inode = *at == '/' ? tree_root() : path->directory;
 	}
-	strlcpy(path, base, PATH_MAX);
-	return append_path(path, given);
+	return path->slash && !inode_is(path->inode, S_IFDIR) ? -ENOTDIR : 0;
+}
+
+int path_find(struct path *path, int directory, uint64_t user_path,
+	      enum follow follow)
+{
+	int error = path_from_user(path, directory, user_path);
+
+	if (error == 0)
+		error = path_walk(path, follow);
+	return error < 0 || path->inode ? error : -ENOENT;
+}
+
+struct inode *path_to_inode(const char *text, int *error)
+{
+	static struct path path;
+
+	path.start = tree_root();
+	if (strlcpy(path.text, text, sizeof(path.text)) >= sizeof(path.text))
+		*error = -ENAMETOOLONG;
+	else
+		*error = path_walk(&path, FOLLOW);
+	if (*error == 0 && !path.inode)
+		*error = -ENOENT;
+	return *error == 0 ? path.inode : NULL;
 }

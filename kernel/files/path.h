@@ -1,26 +1,61 @@
 /*
- * path: from a path to what it stands for. Within the kernel a path is absolute,
- * without a slash in front, and has no "." or ".."; the root is "".
+ * path: from a path to what it stands for, part by part through the tree.
  */
 #ifndef PATH_H
 #define PATH_H
 
-#include "files/file.h"
+#include "files/directory.h"
 
-#define AT_FDCWD -100 /* in place of a directory: the working directory */
+#define PATH_MAX            4096 /* bytes, with the zero byte */
 
-/* Copies a path from the user into path (PATH_MAX bytes) and makes it one of the
- * kernel's: relative ones start at a directory, "." and ".." are worked out.
- * Returns 0, -EFAULT, -ENAMETOOLONG, -EBADF for the directory; -ENOENT if it is
- * empty or goes through what is not there, -ENOTDIR if it goes through what is
- * no directory. */
-int path_from_user(char *path, int directory, uint64_t user_path);
+#define AT_FDCWD            -100 /* in place of a directory: the working one */
+#define AT_SYMLINK_NOFOLLOW 0x100
+#define AT_REMOVEDIR        0x200
+#define AT_SYMLINK_FOLLOW   0x400
+#define AT_NO_AUTOMOUNT     0x800
+#define AT_EMPTY_PATH       0x1000
 
-/* Finds what a path of the kernel's stands for. Returns 0, -ENOENT or
- * -ENOTDIR. */
-int path_look_up(const char *path, struct node *node);
+/* A path and where it led. It is too large for a kernel stack: callers have a
+ * static one, for nobody else runs until the call has what it looked for. What
+ * is here is held by nobody: who keeps an inode longer holds it. */
+struct path {
+	char text[PATH_MAX];
+	struct inode *start;
+	/* Of the last part: where it is or could be. Directory is NULL where
+	 * that was "." or "..", or the path only slashes. */
+	struct inode *directory;
+	const char *name;
+	size_t length;
+	bool slash;          /* stands after it: only a directory will do */
+	struct entry *entry; /* NULL: there is none of that name */
+	struct inode *inode; /* NULL: there is none */
+};
 
-/* Reports whether this is a directory. */
-bool node_is_directory(const struct node *node);
+/* Takes a path from the user; relative ones start at a directory. Returns 0,
+ * -EFAULT, -ENAMETOOLONG, -ENOENT if it is empty, or -EBADF or -ENOTDIR for the
+ * directory. */
+int path_from_user(struct path *path, int directory, uint64_t user_path);
+
+/* What becomes of a symbolic link that is the last part. */
+enum follow {
+	FOLLOW,
+	FOLLOW_BEFORE_SLASH, /* the link itself, if no slash stands after it */
+	FOLLOW_NEVER,        /* its name is what matters: to make or take it */
+};
+
+/* Goes the way. Returns 0 when all but the last part is there, or
+ * -ENOENT, -ENAMETOOLONG, -ELOOP; -ENOTDIR, and path->inode only where the last
+ * part is there but no directory, as the slash after it asks. */
+int path_walk(struct path *path, enum follow follow);
+
+/* Both; and -ENOENT if there is nothing at the end. */
+int path_find(struct path *path, int directory, uint64_t user_path,
+	      enum follow follow);
+
+/* For a path of the kernel's own. Returns its inode, or NULL with the error. */
+struct inode *path_to_inode(const char *text, int *error);
+
+/* The current process's working directory. */
+struct inode *path_cwd(void);
 
 #endif

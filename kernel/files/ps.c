@@ -7,9 +7,7 @@
 #include "print.h"
 #include "user_copy.h"
 #include "sched.h"
-#include "initrd.h"
 
-#define MODE     (S_IFREG | 0444)
 #define LINE_MAX 64
 
 static int ps_open(int flags)
@@ -52,8 +50,7 @@ static long ps_read(struct file *file, uint64_t buffer, size_t size)
 
 static void ps_stat(const struct node *node, struct stat *stat)
 {
-	(void)node;
-	stat->mode = MODE;
+	inode_stat(node->inode, stat);
 }
 
 const struct file_ops ps_ops = {

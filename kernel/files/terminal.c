@@ -9,11 +9,8 @@
 #include "sched.h"
 #include "timer.h"
 #include "tty.h"
-#include "initrd.h"
 
-#define MODE               (S_IFCHR | 0620)
-#define DEVICE_NUMBER      0x501 /* major 5, minor 1 */
-#define PIECE_SIZE         128   /* bytes copied at a time */
+#define PIECE_SIZE         128 /* bytes copied at a time */
 #define TCGETS             0x5401
 #define TERMIOS_CHARACTERS 19
 #define TIOCGWINSZ         0x5413
@@ -69,9 +66,7 @@ static long terminal_write(struct file *file, uint64_t buffer, size_t size)
 
 static void terminal_stat(const struct node *node, struct stat *stat)
 {
-	(void)node;
-	stat->mode = MODE;
-	stat->special_device = DEVICE_NUMBER;
+	inode_stat(node->inode, stat);
 }
 
 static long terminal_ioctl(uint32_t request, uint64_t argument)

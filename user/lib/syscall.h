@@ -40,6 +40,8 @@ enum {
 	SYS_uname = 63,
 	SYS_getcwd = 79,
 	SYS_chdir = 80,
+	SYS_truncate = 76,
+	SYS_unlink = 87,
 	SYS_sysinfo = 99,
 	SYS_getppid = 110,
 	SYS_arch_prctl = 158,

@@ -1,0 +1,542 @@
+/*
+ * names: the calls that take a path.
+ *
+ * A path is walked, and what is at its end is used at once: nobody else runs in
+ * between, so nothing of it is held.
+ */
+#include "files/names.h"
+
+#include "errno.h"
+#include "string.h"
+#include "user_copy.h"
+#include "timer.h"
+#include "sched.h"
+#include "files/regular.h"
+#include "files/path.h"
+
+#define PERMISSIONS 07777
+#define S_IRWXUGO   0777
+#define X_OK        1
+#define ACCESS_ALL  7
+#define UTIME_NOW   0x3fffffff
+#define UTIME_OMIT  0x3ffffffe
+
+#define O_ASYNC     020000
+#define O_DIRECT    040000
+#define O_PATH      010000000
+#define O_TMPFILE   020000000
+#define O_REFUSED   (O_ASYNC | O_DIRECT | O_PATH | O_TMPFILE)
+
+/* Can a name be made where the path ends? */
+static int check_new(const struct path *path)
+{
+	if (path->inode)
+		return -EEXIST;
+	return path->directory->links == 0 ? -ENOENT : 0;
+}
+
+/* Gives a new inode its name, and the caller's hold on it goes. */
+static int name_new(const struct path *path, struct inode *inode)
+{
+	int error;
+
+	if (!inode)
+		return -ENOSPC;
+	error = directory_add(path->directory, path->name, path->length, inode,
+			      true);
+	if (error == 0 && inode_is(inode, S_IFDIR)) {
+		inode->links++;
+		path->directory->links++;
+	}
+	inode_release(inode);
+	return error;
+}
+
+static uint32_t masked(uint32_t mode)
+{
+	return mode & PERMISSIONS & ~proc_current()->umask;
+}
+
+/* What open does where nothing is yet. */
+static int create(struct path *path, uint32_t mode)
+{
+	int error;
+
+	if (path->slash)
+		return -EISDIR;
+	error = check_new(path);
+	if (error < 0)
+		return error;
+	error = name_new(path,
+			 inode_create(S_IFREG | masked(mode), &regular_ops));
+	if (error == 0)
+		path->inode = directory_find(path->directory, path->name,
+					     path->length)
+				      ->inode;
+	return error;
+}
+
+/* May what is there be opened so? */
+static int check_open(const struct inode *inode, int flags)
+{
+	bool is_directory = inode_is(inode, S_IFDIR);
+
+	if (flags & O_CREAT && flags & O_EXCL)
+		return -EEXIST;
+	if (inode_is(inode, S_IFLNK))
+		return -ELOOP;
+	if (flags & O_CREAT && is_directory)
+		return -EISDIR;
+	if (flags & O_DIRECTORY && !is_directory)
+		return -ENOTDIR;
+	return inode->ops->open ? inode->ops->open(flags) : 0;
+}
+
+long sys_openat(int directory, uint64_t user_path, int flags, uint32_t mode)
+{
+	static struct path path;
+	struct node node;
+	struct file *file;
+	bool stop = flags & O_NOFOLLOW || (flags & O_CREAT && flags & O_EXCL);
+	int error = path_from_user(&path, directory, user_path);
+
+	if (flags & O_REFUSED)
+		return -EINVAL;
+	if (error == 0)
+		error = path_walk(&path, stop ? FOLLOW_BEFORE_SLASH : FOLLOW);
+	if (error < 0)
+		return error;
+	if (!path.inode)
+		error = flags & O_CREAT ? create(&path, mode) : -ENOENT;
+	else
+		error = check_open(path.inode, flags);
+	if (error == 0 && flags & O_TRUNC && path.inode->ops == &regular_ops)
+		error = regular_resize(path.inode, 0);
+	if (error < 0)
+		return error;
+	node = (struct node){ .ops = path.inode->ops, .inode = path.inode };
+	file = file_alloc(&node, flags);
+	return file ? fd_install(file, flags) : -ENFILE;
+}
+
+long sys_mkdirat(int directory, uint64_t user_path, uint32_t mode)
+{
+	static struct path path;
+	int error = path_from_user(&path, directory, user_path);
+
+	if (error == 0)
+		error = path_walk(&path, FOLLOW_NEVER);
+	/* "name/" is a directory's, there or not. */
+	if (error == -ENOTDIR && path.inode)
+		error = -EEXIST;
+	if (error == 0)
+		error = check_new(&path);
+	if (error < 0)
+		return error;
+	return name_new(&path, directory_create(path.directory, masked(mode)));
+}
+
+/* Takes a name away that is there, and a directory's hold on its parent's
+ * links. */
+static void remove_name(struct inode *directory, struct entry *entry)
+{
+	if (inode_is(entry->inode, S_IFDIR)) {
+		entry->inode->links--;
+		directory->links--;
+	}
+	entry->inode->changed = timer_unix_time();
+	directory_remove(directory, entry);
+}
+
+static int check_rmdir(const struct path *path)
+{
+	bool is_dot = !path->directory && path->length == 1;
+
+	if (path->inode->parent == NULL)
+		return -EBUSY; /* the root */
+	if (!path->directory)
+		return is_dot ? -EINVAL : -ENOTEMPTY;
+	if (!inode_is(path->inode, S_IFDIR))
+		return -ENOTDIR;
+	return path->inode->first ? -ENOTEMPTY : 0;
+}
+
+long sys_unlinkat(int directory, uint64_t user_path, int flags)
+{
+	static struct path path;
+	int error = path_find(&path, directory, user_path, FOLLOW_NEVER);
+
+	if (flags & ~AT_REMOVEDIR)
+		return -EINVAL;
+	if (error < 0)
+		return error;
+	if (flags & AT_REMOVEDIR && inode_is(path.inode, S_IFDIR))
+		error = check_rmdir(&path);
+	else if (flags & AT_REMOVEDIR)
+		error = -ENOTDIR;
+	else if (inode_is(path.inode, S_IFDIR))
+		error = -EISDIR;
+	if (error == 0)
+		remove_name(path.directory, path.entry);
+	return error;
+}
+
+static bool is_inside(const struct inode *inode, const struct inode *directory)
+{
+	for (; inode; inode = inode->parent)
+		if (inode == directory)
+			return true;
+	return false;
+}
+
+/* May from become to? */
+static int check_rename(const struct path *from, const struct path *to)
+{
+	bool is_directory = inode_is(from->inode, S_IFDIR);
+
+	if (!from->directory || (to->inode && !to->directory))
+		return -EBUSY;
+	if (!to->inode && to->directory->links == 0)
+		return -ENOENT;
+	if (is_directory && is_inside(to->directory, from->inode))
+		return -EINVAL;
+	if (!is_directory && (from->slash || to->slash))
+		return -ENOTDIR;
+	if (!to->inode || to->inode == from->inode)
+		return 0;
+	if (is_directory && !inode_is(to->inode, S_IFDIR))
+		return -ENOTDIR;
+	if (!is_directory && inode_is(to->inode, S_IFDIR))
+		return -EISDIR;
+	return is_directory && to->inode->first ? -ENOTEMPTY : 0;
+}
+
+/* A directory that has moved has another "..". */
+static void set_parent(struct inode *inode, struct inode *parent)
+{
+	struct inode *old = inode->parent;
+
+	inode->parent = inode_hold(parent);
+	old->links--;
+	parent->links++;
+	inode_release(old);
+}
+
+long sys_renameat(int from_directory, uint64_t user_from, int to_directory,
+		  uint64_t user_to)
+{
+	static struct path from, to;
+	struct inode *moved;
+	int error = path_find(&from, from_directory, user_from, FOLLOW_NEVER);
+
+	if (error == 0)
+		error = path_from_user(&to, to_directory, user_to);
+	if (error == 0)
+		error = path_walk(&to, FOLLOW_NEVER);
+	if (error == 0)
+		error = check_rename(&from, &to);
+	if (error < 0 || from.inode == to.inode)
+		return error;
+	/* The new name first: if there is no room for it, nothing is lost. */
+	moved = inode_hold(from.inode);
+	if (to.entry)
+		remove_name(to.directory, to.entry);
+	error = directory_add(to.directory, to.name, to.length, moved, true);
+	if (error == 0) {
+		directory_remove(from.directory, from.entry);
+		if (inode_is(moved, S_IFDIR))
+			set_parent(moved, to.directory);
+	}
+	inode_release(moved);
+	return error;
+}
+
+long sys_linkat(int from_directory, uint64_t user_from, int to_directory,
+		uint64_t user_to, int flags)
+{
+	static struct path from, to;
+	int error;
+
+	if (flags & ~AT_SYMLINK_FOLLOW)
+		return -EINVAL;
+	error = path_find(&from, from_directory, user_from,
+			  flags & AT_SYMLINK_FOLLOW ? FOLLOW
+						    : FOLLOW_BEFORE_SLASH);
+	if (error == 0)
+		error = path_from_user(&to, to_directory, user_to);
+	if (error == 0)
+		error = path_walk(&to, FOLLOW_NEVER);
+	if (error == 0)
+		error = check_new(&to);
+	if (error == 0 && to.slash)
+		error = -ENOENT;
+	if (error == 0 && inode_is(from.inode, S_IFDIR))
+		error = -EPERM;
+	if (error < 0)
+		return error;
+	from.inode->changed = timer_unix_time();
+	return name_new(&to, inode_hold(from.inode));
+}
+
+long sys_symlinkat(uint64_t user_target, int directory, uint64_t user_path)
+{
+	static struct path path;
+	static char target[PATH_MAX];
+	struct inode *link;
+	long length = copyinstr(target, user_target, sizeof(target));
+	int error = length <= 0 ? (length ? length : -ENOENT) : 0;
+
+	if (error == 0)
+		error = path_from_user(&path, directory, user_path);
+	if (error == 0)
+		error = path_walk(&path, FOLLOW_NEVER);
+	if (error == 0)
+		error = check_new(&path);
+	if (error == 0 && path.slash)
+		error = -ENOENT;
+	if (error < 0)
+		return error;
+	link = inode_create(S_IFLNK | 0777, &regular_ops);
+	if (link && regular_put(link, 0, target, length) < 0) {
+		inode_release(link);
+		link = NULL;
+	}
+	return name_new(&path, link);
+}
+
+long sys_readlinkat(int directory, uint64_t user_path, uint64_t buffer,
+		    size_t size)
+{
+	static struct path path;
+	static char target[PATH_MAX];
+	int error;
+
+	if ((int)size <= 0)
+		return -EINVAL;
+	error = path_find(&path, directory, user_path, FOLLOW_BEFORE_SLASH);
+	if (error < 0)
+		return error;
+	if (!inode_is(path.inode, S_IFLNK))
+		return -EINVAL;
+	if (size > path.inode->size)
+		size = path.inode->size;
+	regular_copy(path.inode, 0, target, size);
+	error = copyout(buffer, target, size);
+	return error < 0 ? error : (long)size;
+}
+
+long sys_truncate(uint64_t user_path, long size)
+{
+	static struct path path;
+	int error = path_find(&path, AT_FDCWD, user_path, FOLLOW);
+
+	if (size < 0)
+		return -EINVAL;
+	if (error < 0)
+		return error;
+	if (inode_is(path.inode, S_IFDIR))
+		return -EISDIR;
+	return path.inode->ops == &regular_ops
+		       ? regular_resize(path.inode, size)
+		       : -EINVAL;
+}
+
+/* Who may do everything may execute what anybody may. */
+long sys_faccessat(int directory, uint64_t user_path, int mode)
+{
+	static struct path path;
+	int error;
+
+	if (mode & ~ACCESS_ALL)
+		return -EINVAL;
+	error = path_find(&path, directory, user_path, FOLLOW);
+	if (error == 0 && mode & X_OK && !inode_is(path.inode, S_IFDIR) &&
+	    !(path.inode->mode & S_IXALL))
+		error = -EACCES;
+	return error;
+}
+
+static long set_mode(struct inode *inode, uint32_t mode)
+{
+	inode->mode = (inode->mode & S_IFMT) | (mode & PERMISSIONS);
+	inode->changed = timer_unix_time();
+	return 0;
+}
+
+long sys_fchmodat(int directory, uint64_t user_path, uint32_t mode)
+{
+	static struct path path;
+	int error = path_find(&path, directory, user_path, FOLLOW);
+
+	return error < 0 ? error : set_mode(path.inode, mode);
+}
+
+long sys_fchmod(int fd, uint32_t mode)
+{
+	struct file *file = fd_file(fd);
+
+	if (!file)
+		return -EBADF;
+	return file->node.inode ? set_mode(file->node.inode, mode) : -EINVAL;
+}
+
+/* One of the two times of utimensat. */
+static int set_time(uint64_t *time, const int64_t given[2])
+{
+	if (given[1] == UTIME_OMIT)
+		return 0;
+	if (given[1] == UTIME_NOW) {
+		*time = timer_unix_time();
+		return 0;
+	}
+	if (given[1] < 0 || given[1] >= NANOSECONDS)
+		return -EINVAL;
+	*time = given[0] * NANOSECONDS + given[1];
+	return 0;
+}
+
+long sys_utimensat(int directory, uint64_t user_path, uint64_t user_times,
+		   int flags)
+{
+	static struct path path;
+	int64_t times[2][2] = { { 0, UTIME_NOW }, { 0, UTIME_NOW } };
+	struct file *file = fd_file(directory);
+	struct inode *inode;
+	int error = 0;
+
+	if (flags & ~AT_SYMLINK_NOFOLLOW)
+		return -EINVAL;
+	if (user_times && copyin(times, user_times, sizeof(times)) < 0)
+		return -EFAULT;
+	if (user_path)
+		error = path_find(&path, directory, user_path,
+				  flags & AT_SYMLINK_NOFOLLOW
+					  ? FOLLOW_BEFORE_SLASH
+					  : FOLLOW);
+	else if (!file || !file->node.inode)
+		error = -EBADF;
+	if (error < 0)
+		return error;
+	inode = user_path ? path.inode : file->node.inode;
+	error = set_time(&inode->accessed, times[0]);
+	if (error == 0)
+		error = set_time(&inode->modified, times[1]);
+	inode->changed = timer_unix_time();
+	return error;
+}
+
+static long give_stat(const struct node *node, uint64_t buffer)
+{
+	struct stat stat = { .links = 1, .block_size = PAGE_SIZE };
+
+	node->ops->stat(node, &stat);
+	return copyout(buffer, &stat, sizeof(stat));
+}
+
+long sys_fstat(int fd, uint64_t buffer)
+{
+	struct file *file = fd_file(fd);
+
+	return file ? give_stat(&file->node, buffer) : -EBADF;
+}
+
+static long stat_inode(struct inode *inode, uint64_t buffer)
+{
+	struct node node = { .ops = inode->ops, .inode = inode };
+
+	return give_stat(&node, buffer);
+}
+
+long sys_newfstatat(int directory, uint64_t user_path, uint64_t buffer,
+		    int flags)
+{
+	static struct path path;
+	char first;
+	int error;
+
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH))
+		return -EINVAL;
+	if (flags & AT_EMPTY_PATH && copyin(&first, user_path, 1) == 0 &&
+	    !first)
+		return directory == AT_FDCWD ? stat_inode(path_cwd(), buffer)
+					     : sys_fstat(directory, buffer);
+	error = path_find(&path, directory, user_path,
+			  flags & AT_SYMLINK_NOFOLLOW ? FOLLOW_BEFORE_SLASH
+						      : FOLLOW);
+	return error < 0 ? error : stat_inode(path.inode, buffer);
+}
+
+/* The entry of a directory in its parent. */
+static const struct entry *entry_of(const struct inode *directory)
+{
+	const struct entry *entry = directory->parent->first;
+
+	while (entry && entry->inode != directory)
+		entry = entry->next;
+	return entry;
+}
+
+/* From the end to the front: the way up is the one that is known. */
+long sys_getcwd(uint64_t buffer, size_t size)
+{
+	static char text[PATH_MAX];
+	size_t at = sizeof(text) - 1, length;
+	int error;
+
+	text[at] = 0;
+	for (const struct inode *i = path_cwd(); i->parent; i = i->parent) {
+		const struct entry *entry = entry_of(i);
+
+		if (!entry)
+			return -ENOENT; /* it was removed */
+		if (entry->length + 1ul > at)
+			return -ENAMETOOLONG;
+		at -= entry->length;
+		memcpy(text + at, entry->name, entry->length);
+		text[--at] = '/';
+	}
+	if (!text[at])
+		text[--at] = '/';
+	length = sizeof(text) - at;
+	if (size < length)
+		return -ERANGE;
+	error = copyout(buffer, text + at, length);
+	return error < 0 ? error : (long)length;
+}
+
+static long set_cwd(struct inode *directory)
+{
+	struct proc *p = proc_current();
+
+	if (!inode_is(directory, S_IFDIR))
+		return -ENOTDIR;
+	inode_hold(directory);
+	inode_release(p->cwd);
+	p->cwd = directory;
+	return 0;
+}
+
+long sys_chdir(uint64_t user_path)
+{
+	static struct path path;
+	int error = path_find(&path, AT_FDCWD, user_path, FOLLOW);
+
+	return error < 0 ? error : set_cwd(path.inode);
+}
+
+long sys_fchdir(int fd)
+{
+	struct file *file = fd_file(fd);
+
+	if (!file)
+		return -EBADF;
+	return file->node.inode ? set_cwd(file->node.inode) : -ENOTDIR;
+}
+
+long sys_umask(uint32_t mask)
+{
+	uint32_t old = proc_current()->umask;
+
+	proc_current()->umask = mask & S_IRWXUGO;
+	return old;
+}

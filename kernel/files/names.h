@@ -1,0 +1,32 @@
+/*
+ * names: the calls that take a path, with Linux's arguments and results: man 2 of
+ * each. There is one user, who may do everything.
+ */
+#ifndef NAMES_H
+#define NAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+long sys_openat(int directory, uint64_t path, int flags, uint32_t mode);
+long sys_mkdirat(int directory, uint64_t path, uint32_t mode);
+long sys_unlinkat(int directory, uint64_t path, int flags);
+long sys_renameat(int from_directory, uint64_t from, int to_directory,
+		  uint64_t to);
+long sys_linkat(int from_directory, uint64_t from, int to_directory,
+		uint64_t to, int flags);
+long sys_symlinkat(uint64_t target, int directory, uint64_t path);
+long sys_readlinkat(int directory, uint64_t path, uint64_t buffer, size_t size);
+long sys_truncate(uint64_t path, long size);
+long sys_faccessat(int directory, uint64_t path, int mode);
+long sys_fchmodat(int directory, uint64_t path, uint32_t mode);
+long sys_fchmod(int fd, uint32_t mode);
+long sys_utimensat(int directory, uint64_t path, uint64_t times, int flags);
+long sys_fstat(int fd, uint64_t buffer);
+long sys_newfstatat(int directory, uint64_t path, uint64_t buffer, int flags);
+long sys_getcwd(uint64_t buffer, size_t size);
+long sys_chdir(uint64_t path);
+long sys_fchdir(int fd);
+long sys_umask(uint32_t mask);
+
+#endif
