@@ -45,6 +45,14 @@ struct proc *proc_alloc(int *error)
 	return NULL;
 }
 
+static void release_files(struct proc *p)
+{
+	for (int fd = 0; fd < NFILE_PER_PROC; fd++)
+		if (p->files[fd])
+			file_release(p->files[fd]);
+	inode_release(p->cwd);
+}
+
 void proc_inherit(struct proc *child)
 {
 	struct proc *parent = proc_current();
@@ -129,10 +137,7 @@ void proc_exit(int status)
 	p->status = status;
 	if (p == init)
 		end_machine(p);
-	for (int fd = 0; fd < NFILE_PER_PROC; fd++)
-		if (p->files[fd])
-			file_release(p->files[fd]);
-	inode_release(p->cwd);
+	release_files(p);
 	for_each_proc(child)
 		if (child->parent == p) {
 			child->parent = init;
@@ -151,11 +156,8 @@ void proc_exit(int status)
 
 void proc_free(struct proc *p)
 {
-	for (int fd = 0; fd < NFILE_PER_PROC; fd++)
-		if (p->state == PROC_NEW && p->files[fd])
-			file_release(p->files[fd]);
 	if (p->state == PROC_NEW)
-		inode_release(p->cwd);
+		release_files(p);
 	if (p->vm.pml4)
 		vm_destroy(&p->vm);
 	kstack_free(p - proc_table);
