@@ -81,6 +81,7 @@ trap_common:
 	push_registers
 	testb $3, TRAP_FRAME_CS(%rsp)
 	jz trap_call
+trap_from_ring_3:
 	swapgs
 trap_call:
 	frame_is_complete
