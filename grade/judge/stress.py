@@ -32,7 +32,8 @@ LOG_LIMIT = 16 << 20
 # instructions of the program are stepped from one to the next: for each comes where
 # the program stands. Fewer of ring 0 than a sleep has ticks: where a machine is
 # stopped at each tick the next one is due at once, and the program never gets on.
-# For the same reason those of ring 0 stop nothing while ring 3's are followed.
+# For the same reason those of ring 0 stop nothing while ring 3's are followed in a
+# program that makes calls; one that waits has none.
 FOLLOWED, STEPPED = {0: 3, 3: 12}, 5
 
 
@@ -115,11 +116,9 @@ def entry_faults(kernel: Kernel, gdb: Gdb, ring: int, places: Sequence[int] = ()
     for number in range(FOLLOWED[ring]):
         if places:
             gdb.set_register("rip", places[number % len(places)])
-        if ring == 3:
+        if ring == 3 and not places:
             gdb.run_to(kernel.address("trap_from_ring_3"))
-            gdb.run_to(handler)
-        else:
-            gdb.run_to({handler: lambda: not trap().from_ring_3})
+        gdb.run_to({handler: lambda: trap().from_ring_3 == (ring == 3)})
         base, seen, top = gdb.register("gs_base"), trap(), table.kernel_rsp()
         if base != kernel.per_cpu():
             place = kernel.line_at(seen.rip) or f"{seen.rip:#x}"
