@@ -21,10 +21,13 @@ from .syscall import ARGUMENTS, call_name, call_names, result_text, signed
 
 
 @functools.lru_cache(maxsize=None)
-def functions() -> dict[str, str]:
-    """The kernel's function for each call, by the dispatcher's cases."""
-    return dict(re.findall(r"case SYS_(\w+):\s+return (\w+)\(",
-                           (TREE / "kernel/syscall.c").read_text()))
+def functions() -> dict[str, tuple[str, list[str]]]:
+    """The kernel's function for each call and what it is given, by the dispatcher's
+    cases: open's are those of sys_openat(AT_FDCWD, a1, a2, a3)."""
+    cases = re.findall(r"case SYS_(\w+):\s+return (\w+)\(([^;]*)\);",
+                       (TREE / "kernel/syscall.c").read_text())
+    return {call: (function, re.split(r",\s*", given))
+            for call, function, given in cases}
 
 
 SHOWN = 32  # bytes of a buffer
@@ -47,9 +50,10 @@ def call_text() -> str:
     nr = register("rax")
     names = [f"a{i}" for i in range(1, 7)]
     if nr in call_names():
-        function = functions().get(call_name(nr))
+        function, given = functions().get(call_name(nr), ("", []))
         block = gdb.block_for_pc(address_of(function)) if function else None
-        names = [s.name for s in block or () if s.is_argument]
+        named = dict(zip(given, (s.name for s in block or () if s.is_argument)))
+        names = [named[name] for name in names if name in named]
     texts, page = [], number("PAGE_SIZE")
     for name, value in zip(names, map(register, ARGUMENTS)):
         text = hex(value) if page < value < number("USER_END") else str(signed(value))
