@@ -4,6 +4,7 @@
 
 #include "files/file.h"
 
-extern const struct file_ops null_ops, zero_ops;
+extern const struct file_ops null_ops;
+extern const struct file_ops zero_ops;
 
 #endif
