@@ -251,6 +251,19 @@ long sys_renameat(int from_directory, uint64_t user_from, int to_directory,
 	return error;
 }
 
+/* Walks to where a link is to stand: to a place that is free, and whose name does
+ * not promise a directory. */
+static int find_new(struct path *path, int directory, uint64_t user_path)
+{
+	int error = path_from_user(path, directory, user_path);
+
+	if (error == 0)
+		error = path_walk(path, FOLLOW_NEVER);
+	if (error == 0)
+		error = check_new(path);
+	return error == 0 && path->slash ? -ENOENT : error;
+}
+
 long sys_linkat(int from_directory, uint64_t user_from, int to_directory,
 		uint64_t user_to, int flags)
 {
@@ -263,13 +276,7 @@ long sys_linkat(int from_directory, uint64_t user_from, int to_directory,
 			  flags & AT_SYMLINK_FOLLOW ? FOLLOW
 						    : FOLLOW_BEFORE_SLASH);
 	if (error == 0)
-		error = path_from_user(&to, to_directory, user_to);
-	if (error == 0)
-		error = path_walk(&to, FOLLOW_NEVER);
-	if (error == 0)
-		error = check_new(&to);
-	if (error == 0 && to.slash)
-		error = -ENOENT;
+		error = find_new(&to, to_directory, user_to);
 	if (error == 0 && inode_is(from.inode, S_IFDIR))
 		error = -EPERM;
 	if (error < 0)
@@ -287,13 +294,7 @@ long sys_symlinkat(uint64_t user_target, int directory, uint64_t user_path)
 	int error = length <= 0 ? (length ? length : -ENOENT) : 0;
 
 	if (error == 0)
-		error = path_from_user(&path, directory, user_path);
-	if (error == 0)
-		error = path_walk(&path, FOLLOW_NEVER);
-	if (error == 0)
-		error = check_new(&path);
-	if (error == 0 && path.slash)
-		error = -ENOENT;
+		error = find_new(&path, directory, user_path);
 	if (error < 0)
 		return error;
 	link = inode_create(S_IFLNK | 0777, &regular_ops);
