@@ -386,7 +386,7 @@ long sys_execve(uint64_t user_path, uint64_t argv, uint64_t envp)
 	copy_base_name(name, path.text); /* a link's, not its target's */
 	error = path_walk(&path, FOLLOW);
 	if (error == 0 && !path.inode)
-		error = -ENOENT;
+		error = path_missing(&path);
 	if (error < 0)
 		return error;
 	args.argc = args.envc = args.size = 0;

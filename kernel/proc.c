@@ -104,9 +104,11 @@ static void end_machine(const struct proc *p)
 /* What a child has to say reaches its parent as SIGCHLD, and in wait4. */
 static void tell_parent(struct proc *p, int code, int value)
 {
-	uint64_t flags = p->parent->signals.actions[SIGCHLD - 1].flags;
+	const struct sigaction *action =
+		&p->parent->signals.actions[SIGCHLD - 1];
 
-	if (p->state == PROC_ZOMBIE || !(flags & SA_NOCLDSTOP))
+	if (action->handler != SIG_IGN &&
+	    (p->state == PROC_ZOMBIE || !(action->flags & SA_NOCLDSTOP)))
 		signal_send(p->parent, SIGCHLD,
 			    &(struct signal_info){ code, p->pid, value });
 	wakeup(p->parent);

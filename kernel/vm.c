@@ -180,12 +180,18 @@ static void fill_from_file(uint64_t page, uint64_t va, const struct area *area)
 		       area->data + (from - area->data_start), end - from);
 }
 
+/* The CPU has no page that can be written or executed and not read. */
+static bool allows(const struct area *area, int access)
+{
+	return access == PROT_READ ? area->prot : area->prot & access;
+}
+
 int vm_fault(struct vm *vm, uint64_t va, int access)
 {
 	struct area *area = area_find(&vm->areas, va);
 	uint64_t *entry, old, page;
 
-	if (!area || !(area->prot & access))
+	if (!area || !allows(area, access))
 		return -EFAULT;
 	entry = table_entry_make(vm->pml4, va, &vm->tables);
 	if (!entry)

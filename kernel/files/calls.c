@@ -24,6 +24,7 @@
 #define F_SETFL         4
 #define F_DUPFD_CLOEXEC 1030
 #define FD_CLOEXEC      1
+#define MAY_CHANGE      (O_APPEND | O_NONBLOCK)
 
 /* Is [buffer, buffer + size) in the user's half? */
 static bool is_user_range(uint64_t buffer, size_t size)
@@ -188,6 +189,8 @@ long sys_lseek(int fd, long offset, int whence)
 
 	if (!file)
 		return -EBADF;
+	if (whence < SEEK_SET || whence > SEEK_END)
+		return -EINVAL;
 	if (!file->node.ops->seekable)
 		return -ESPIPE;
 	file->node.ops->stat(&file->node, &stat);
@@ -196,8 +199,7 @@ long sys_lseek(int fd, long offset, int whence)
 		[SEEK_CUR] = file->offset,
 		[SEEK_END] = stat.size,
 	};
-	if (whence < SEEK_SET || whence > SEEK_END ||
-	    __builtin_add_overflow(from[whence], offset, &offset) || offset < 0)
+	if (__builtin_add_overflow(from[whence], offset, &offset) || offset < 0)
 		return -EINVAL;
 	file->offset = offset;
 	return offset;
@@ -283,16 +285,6 @@ long sys_dup3(int from, int to, int flags)
 	return duplicate(from, to, flags);
 }
 
-static int flags_of(const struct file *file)
-{
-	int access = !file->writable  ? O_RDONLY
-		     : file->readable ? O_RDWR
-				      : O_WRONLY;
-
-	return access | (file->append ? O_APPEND : 0) |
-	       (file->no_sleep ? O_NONBLOCK : 0);
-}
-
 long sys_fcntl(int fd, int command, uint64_t argument)
 {
 	struct file *file = fd_file(fd);
@@ -312,10 +304,10 @@ long sys_fcntl(int fd, int command, uint64_t argument)
 		fd_set_cloexec(fd, argument & FD_CLOEXEC);
 		return 0;
 	case F_GETFL:
-		return flags_of(file);
+		return file->flags;
 	case F_SETFL:
-		file->append = argument & O_APPEND;
-		file->no_sleep = argument & O_NONBLOCK;
+		file->flags &= ~MAY_CHANGE;
+		file->flags |= argument & MAY_CHANGE;
 		return 0;
 	}
 	return -EINVAL;

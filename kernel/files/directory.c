@@ -142,6 +142,8 @@ static long directory_list(struct file *file, uint64_t buffer, size_t size)
 	struct entry entry;
 	size_t done = 0;
 
+	if (file->node.inode->links == 0)
+		return -ENOENT; /* it was removed */
 	while (next_entry(file, &entry)) {
 		uint8_t record[sizeof(struct dirent) + NAME_MAX +
 			       sizeof(uint64_t)];

@@ -8,6 +8,9 @@
 
 #define FILES 256
 
+/* What matters while a file is opened only, or is the descriptor's. */
+#define OF_OPENING (O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)
+
 static struct file file_table[FILES];
 
 struct file *file_alloc(const struct node *node, int flags)
@@ -17,10 +20,9 @@ struct file *file_alloc(const struct node *node, int flags)
 			*file = (struct file){
 				.node = *node,
 				.holders = 1,
-				.append = flags & O_APPEND,
 				.readable = (flags & O_ACCMODE) != O_WRONLY,
 				.writable = (flags & O_ACCMODE) != O_RDONLY,
-				.no_sleep = flags & O_NONBLOCK,
+				.flags = flags & ~OF_OPENING,
 			};
 			if (node->inode)
 				inode_hold(node->inode);

@@ -34,7 +34,8 @@ struct node {
 struct file {
 	struct node node;
 	int holders; /* descriptors of all processes; 0: unused */
-	bool readable, writable, append, no_sleep;
+	bool readable, writable;
+	int flags; /* how it was opened, as F_GETFL tells it */
 	/* Of the next read; in a directory, the last name's place. */
 	uint64_t offset;
 };

@@ -27,12 +27,33 @@
 #define O_TMPFILE   020000000
 #define O_REFUSED   (O_ASYNC | O_DIRECT | O_PATH | O_TMPFILE)
 
+/* Walks to a name, that of a directory or not, which a slash after it is
+ * checked against later. */
+static int find_name(struct path *path, int directory, uint64_t user_path)
+{
+	int error = path_from_user(path, directory, user_path);
+
+	if (error == 0)
+		error = path_walk(path, FOLLOW_NEVER);
+	return error == -ENOTDIR && path->inode ? 0 : error;
+}
+
 /* Can a name be made where the path ends? */
 static int check_new(const struct path *path)
 {
 	if (path->inode)
 		return -EEXIST;
-	return path->directory->links == 0 ? -ENOENT : 0;
+	if (path->directory->links == 0)
+		return -ENOENT;
+	return path->length > NAME_MAX ? -ENAMETOOLONG : 0;
+}
+
+/* Walks to where something is to be made: to a place that is free. */
+static int find_new(struct path *path, int directory, uint64_t user_path)
+{
+	int error = find_name(path, directory, user_path);
+
+	return error == 0 ? check_new(path) : error;
 }
 
 /* Gives a new inode its name, and the caller's hold on it goes. */
@@ -60,11 +81,8 @@ static uint32_t masked(uint32_t mode)
 /* What open does where nothing is yet. */
 static int create(struct path *path, uint32_t mode)
 {
-	int error;
+	int error = check_new(path);
 
-	if (path->slash)
-		return -EISDIR;
-	error = check_new(path);
 	if (error < 0)
 		return error;
 	error = name_new(path,
@@ -83,13 +101,25 @@ static int check_open(const struct inode *inode, int flags)
 
 	if (flags & O_CREAT && flags & O_EXCL)
 		return -EEXIST;
-	if (inode_is(inode, S_IFLNK))
-		return -ELOOP;
 	if (flags & O_CREAT && is_directory)
 		return -EISDIR;
 	if (flags & O_DIRECTORY && !is_directory)
 		return -ENOTDIR;
+	if (inode_is(inode, S_IFLNK))
+		return -ELOOP;
 	return inode->ops->open ? inode->ops->open(flags) : 0;
+}
+
+/* A link at the end is followed, unless it is about the name. */
+static enum follow open_follow(const struct path *path, int flags)
+{
+	bool ends_in_slash = path->text[strlen(path->text) - 1] == '/';
+
+	if (flags & O_CREAT && ends_in_slash)
+		return FOLLOW_NEVER;
+	if (flags & O_NOFOLLOW || (flags & O_CREAT && flags & O_EXCL))
+		return FOLLOW_BEFORE_SLASH;
+	return FOLLOW;
 }
 
 long sys_openat(int directory, uint64_t user_path, int flags, uint32_t mode)
@@ -97,17 +127,21 @@ long sys_openat(int directory, uint64_t user_path, int flags, uint32_t mode)
 	static struct path path;
 	struct node node;
 	struct file *file;
-	bool stop = flags & O_NOFOLLOW || (flags & O_CREAT && flags & O_EXCL);
 	int error = path_from_user(&path, directory, user_path);
 
-	if (flags & O_REFUSED)
+	if (flags & O_REFUSED || (flags & O_CREAT && flags & O_DIRECTORY))
 		return -EINVAL;
 	if (error == 0)
-		error = path_walk(&path, stop ? FOLLOW_BEFORE_SLASH : FOLLOW);
+		error = path_walk(&path, open_follow(&path, flags));
+	/* No file is made with a slash after its name, nor found. */
+	if (flags & O_CREAT && path.slash && path.directory &&
+	    (error == 0 || path.inode))
+		error = -EISDIR;
 	if (error < 0)
 		return error;
 	if (!path.inode)
-		error = flags & O_CREAT ? create(&path, mode) : -ENOENT;
+		error = flags & O_CREAT ? create(&path, mode)
+					: path_missing(&path);
 	else
 		error = check_open(path.inode, flags);
 	if (error == 0 && flags & O_TRUNC && path.inode->ops == &regular_ops)
@@ -122,15 +156,8 @@ long sys_openat(int directory, uint64_t user_path, int flags, uint32_t mode)
 long sys_mkdirat(int directory, uint64_t user_path, uint32_t mode)
 {
 	static struct path path;
-	int error = path_from_user(&path, directory, user_path);
+	int error = find_new(&path, directory, user_path);
 
-	if (error == 0)
-		error = path_walk(&path, FOLLOW_NEVER);
-	/* "name/" is a directory's, there or not. */
-	if (error == -ENOTDIR && path.inode)
-		error = -EEXIST;
-	if (error == 0)
-		error = check_new(&path);
 	if (error < 0)
 		return error;
 	return name_new(&path, directory_create(path.directory, masked(mode)));
@@ -192,12 +219,15 @@ static bool is_inside(const struct inode *inode, const struct inode *directory)
 /* May from become to? */
 static int check_rename(const struct path *from, const struct path *to)
 {
-	bool is_directory = inode_is(from->inode, S_IFDIR);
+	bool is_directory;
 
-	if (!from->directory || (to->inode && !to->directory))
+	if (!from->directory || !to->directory)
 		return -EBUSY;
-	if (!to->inode && to->directory->links == 0)
-		return -ENOENT;
+	if (!from->inode)
+		return path_missing(from);
+	if (!to->inode && check_new(to) < 0)
+		return check_new(to);
+	is_directory = inode_is(from->inode, S_IFDIR);
 	if (is_directory && is_inside(to->directory, from->inode))
 		return -EINVAL;
 	if (!is_directory && (from->slash || to->slash))
@@ -227,12 +257,10 @@ long sys_renameat(int from_directory, uint64_t user_from, int to_directory,
 {
 	static struct path from, to;
 	struct inode *moved;
-	int error = path_find(&from, from_directory, user_from, FOLLOW_NEVER);
+	int error = find_name(&from, from_directory, user_from);
 
 	if (error == 0)
-		error = path_from_user(&to, to_directory, user_to);
-	if (error == 0)
-		error = path_walk(&to, FOLLOW_NEVER);
+		error = find_name(&to, to_directory, user_to);
 	if (error == 0)
 		error = check_rename(&from, &to);
 	if (error < 0 || from.inode == to.inode)
@@ -251,16 +279,11 @@ long sys_renameat(int from_directory, uint64_t user_from, int to_directory,
 	return error;
 }
 
-/* Walks to where a link is to stand: to a place that is free, and whose name does
- * not promise a directory. */
-static int find_new(struct path *path, int directory, uint64_t user_path)
+/* A link's place, whose name promises no directory. */
+static int find_new_link(struct path *path, int directory, uint64_t user_path)
 {
-	int error = path_from_user(path, directory, user_path);
+	int error = find_new(path, directory, user_path);
 
-	if (error == 0)
-		error = path_walk(path, FOLLOW_NEVER);
-	if (error == 0)
-		error = check_new(path);
 	return error == 0 && path->slash ? -ENOENT : error;
 }
 
@@ -276,7 +299,7 @@ long sys_linkat(int from_directory, uint64_t user_from, int to_directory,
 			  flags & AT_SYMLINK_FOLLOW ? FOLLOW
 						    : FOLLOW_BEFORE_SLASH);
 	if (error == 0)
-		error = find_new(&to, to_directory, user_to);
+		error = find_new_link(&to, to_directory, user_to);
 	if (error == 0 && inode_is(from.inode, S_IFDIR))
 		error = -EPERM;
 	if (error < 0)
@@ -294,7 +317,7 @@ long sys_symlinkat(uint64_t user_target, int directory, uint64_t user_path)
 	int error = length <= 0 ? (length ? length : -ENOENT) : 0;
 
 	if (error == 0)
-		error = find_new(&path, directory, user_path);
+		error = find_new_link(&path, directory, user_path);
 	if (error < 0)
 		return error;
 	link = inode_create(S_IFLNK | 0777, &regular_ops);

@@ -25,6 +25,7 @@ int path_from_user(struct path *path, int directory, uint64_t user_path)
 	long length = copyinstr(path->text, user_path, sizeof(path->text));
 	struct file *file;
 
+	path->inode = NULL;
 	if (length < 0)
 		return length;
 	if (length == 0)
@@ -72,8 +73,6 @@ static int take_part(struct path *path, const char *part, size_t length)
 
 	if (!inode_is(path->inode, S_IFDIR))
 		return -ENOTDIR;
-	if (length > NAME_MAX)
-		return -ENAMETOOLONG;
 	by_dots = go_by_dots(path->inode, part, length);
 	path->directory = by_dots ? NULL : path->inode;
 	path->name = part;
@@ -99,6 +98,11 @@ static bool stops_at(const char *rest, enum follow follow)
 	return !*rest || follow == FOLLOW_NEVER;
 }
 
+int path_missing(const struct path *path)
+{
+	return path->length > NAME_MAX ? -ENAMETOOLONG : -ENOENT;
+}
+
 int path_walk(struct path *path, enum follow follow)
 {
 	const char *at = path->text, *part;
@@ -119,14 +123,18 @@ int path_walk(struct path *path, enum follow follow)
 		}
 		path->slash = *at;
 		if (!path->inode)
-			return *skip_slashes(at) ? -ENOENT : 0;
+			return *skip_slashes(at) ? path_missing(path) : 0;
 		if (!inode_is(path->inode, S_IFLNK) || stops_at(at, follow))
 			continue;
-		if (++links > LINKS_MAX)
+		if (++links > LINKS_MAX) {
+			path->inode = NULL;
 			return -ELOOP;
+		}
 		error = put_target(path, path->inode, at);
-		if (error < 0)
+		if (error < 0) {
+			path->inode = NULL;
 			return error;
+		}
 		at = path->text;
 		path->inode = *at == '/' ? tree_root() : path->directory;
 	}
@@ -140,7 +148,7 @@ int path_find(struct path *path, int directory, uint64_t user_path,
 
 	if (error == 0)
 		error = path_walk(path, follow);
-	return error < 0 || path->inode ? error : -ENOENT;
+	return error < 0 || path->inode ? error : path_missing(path);
 }
 
 struct inode *path_to_inode(const char *text, int *error)
@@ -153,6 +161,6 @@ struct inode *path_to_inode(const char *text, int *error)
 	else
 		*error = path_walk(&path, FOLLOW);
 	if (*error == 0 && !path.inode)
-		*error = -ENOENT;
+		*error = path_missing(&path);
 	return *error == 0 ? path.inode : NULL;
 }

@@ -48,7 +48,10 @@ enum follow {
  * part is there but no directory, as the slash after it asks. */
 int path_walk(struct path *path, enum follow follow);
 
-/* Both; and -ENOENT if there is nothing at the end. */
+/* Why there is nothing at the end: -ENOENT, or a name longer than any can be. */
+int path_missing(const struct path *path);
+
+/* Both; and path_missing() if there is nothing at the end. */
 int path_find(struct path *path, int directory, uint64_t user_path,
 	      enum follow follow);
 

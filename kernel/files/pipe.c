@@ -97,7 +97,7 @@ static long pipe_read(struct file *file, uint64_t buffer, size_t size)
 	while (pipe->read == pipe->written) {
 		if (size == 0 || pipe->writers == 0)
 			return 0;
-		if (file->no_sleep)
+		if (file->flags & O_NONBLOCK)
 			return -EAGAIN;
 		if (sleep(pipe) < 0)
 			return -ERESTART;
@@ -171,7 +171,7 @@ static long pipe_write(struct file *file, uint64_t buffer, size_t size)
 			error = put_in(pipe, buffer + count, piece);
 			count += error == 0 ? piece : 0;
 			wakeup(pipe);
-		} else if (file->no_sleep) {
+		} else if (file->flags & O_NONBLOCK) {
 			error = -EAGAIN;
 		} else {
 			error = sleep(pipe);

@@ -21,6 +21,12 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* Bytes from here to the end of the page. */
+static uint64_t left_in_page(uint64_t at)
+{
+	return PAGE_SIZE - at % PAGE_SIZE;
+}
+
 /* The page that *slot names; made of zeros, if it is asked for and not there. */
 static void *page_at(uint64_t *slot, bool make)
 {
@@ -51,7 +57,7 @@ static const void *bytes_at(const struct inode *inode, uint64_t offset,
 
 	if (inode->archived)
 		return inode->archived + offset;
-	*size = smaller(*size, PAGE_SIZE - offset % PAGE_SIZE);
+	*size = smaller(*size, left_in_page(offset));
 	slot = slot_of((struct inode *)inode, offset / PAGE_SIZE, false);
 	return slot && *slot ? pa_to_va(*slot + offset % PAGE_SIZE) : zeros;
 }
@@ -121,8 +127,7 @@ int regular_put(struct inode *inode, uint64_t offset, const void *from,
 	for (size_t done = 0, piece; done < size; done += piece) {
 		char *to = page_for(inode, offset + done);
 
-		piece = smaller(size - done,
-				PAGE_SIZE - (offset + done) % PAGE_SIZE);
+		piece = smaller(size - done, left_in_page(offset + done));
 		if (!to)
 			return -ENOSPC;
 		memcpy(to, (const char *)from + done, piece);
@@ -172,8 +177,8 @@ int regular_resize(struct inode *inode, uint64_t size)
 	return 0;
 }
 
-/* No piece leaves a page of the user's: what is right before a bad address is
- * read. */
+/* In reads and writes no piece leaves a page of the user's: what is right before
+ * a bad address is done. */
 static long regular_read(struct file *file, uint64_t buffer, size_t size)
 {
 	const struct inode *inode = file->node.inode;
@@ -185,8 +190,7 @@ static long regular_read(struct file *file, uint64_t buffer, size_t size)
 	for (; done < size; done += piece) {
 		const void *from;
 
-		piece = smaller(size - done,
-				PAGE_SIZE - (buffer + done) % PAGE_SIZE);
+		piece = smaller(size - done, left_in_page(buffer + done));
 		from = bytes_at(inode, file->offset + done, &piece);
 		if (copyout(buffer + done, from, piece) < 0)
 			break;
@@ -198,7 +202,7 @@ static long regular_read(struct file *file, uint64_t buffer, size_t size)
 static long regular_write(struct file *file, uint64_t buffer, size_t size)
 {
 	struct inode *inode = file->node.inode;
-	uint64_t at = file->append ? inode->size : file->offset;
+	uint64_t at = file->flags & O_APPEND ? inode->size : file->offset;
 	size_t done = 0, piece;
 	int error = size ? leave_archive(inode, inode->size) : 0;
 
@@ -208,8 +212,8 @@ static long regular_write(struct file *file, uint64_t buffer, size_t size)
 	for (; done < size && error == 0; done += piece) {
 		char *to = page_for(inode, at + done);
 
-		piece = smaller(size - done,
-				PAGE_SIZE - (at + done) % PAGE_SIZE);
+		piece = smaller(smaller(size - done, left_in_page(at + done)),
+				left_in_page(buffer + done));
 		error = to ? copyin(to, buffer + done, piece) : -ENOSPC;
 		if (error < 0)
 			break;
