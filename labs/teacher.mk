@@ -3,12 +3,16 @@
 TESTS ?= grade/system# what make check runs, and make stress
 CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
 
-.PHONY: stress known-wrong known-wrong-steps labs release batch gradebook matrix staircase steps figures
+.PHONY: stress oracle known-wrong known-wrong-steps labs release batch gradebook matrix staircase steps figures
 
 check stress: build/tools-browser build/tools-book
 
 stress: all build/tools-check ## the long tests: TESTS=file (of check, too)
 	@$(PYTHON) -m pytest -n $(JOBS) --long $(TESTS)
+
+oracle: all build/tools-check ## calls at random, here and on this Linux: SEED=1..200
+	@$(PYTHON) grade/system/oracle.py --jobs $(JOBS) $(if $(SEED),--seed '$(SEED)') \
+		$(if $(CALLS),--calls $(CALLS))
 
 known-wrong: all build/tools-check ## grade every known-wrong solution (ID=G some, EVERY=1)
 	@$(PYTHON) grade/known_wrong/run.py --jobs $(JOBS) $(if $(EVERY),--every) $(ID)

@@ -1,21 +1,24 @@
-"""Linux on the host says what registers a call leaves.
+"""Linux on the host says what a call answers, and what registers it leaves.
 
-One program runs natively and on the kernel, with the same random patterns; what
-it prints of every register after every call must be the same, but for what may
-differ and is not printed (see programs/registers.c).
+A program runs natively and on the kernel, with the same random choices; what it
+prints must be the same, but for what may differ and is not printed (see
+programs/registers.c and programs/oracle.c).
 """
 
 from __future__ import annotations
 
+import argparse
 import platform
 import random
 import subprocess
 from pathlib import Path
+from typing import Optional
 
 import pytest
 
 from machine import deadlines, toolchain
-from machine.programs import archive_with
+import oracle
+from machine.programs import Programs, archive_with
 from machine.qemu import TREE, run
 from judge import probes
 
@@ -59,3 +62,40 @@ def test_every_register_after_every_call_is_as_on_linux(
         assert mine == oracle, f"seed {seed}"
     missing = [line for line in there if line not in here]
     assert not missing, f"seed {seed}: Linux also printed {missing[0]}"
+
+
+@on_linux
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, None])
+def test_calls_at_random_answer_as_on_linux(
+    programs: Programs, seed: Optional[int]
+) -> None:
+    seed = seed or random.getrandbits(32)
+    try:
+        found = oracle.difference(programs.path("oracle"), seed)
+    except oracle.NoOracle as reason:
+        pytest.skip(f"Linux cannot be asked here: {reason}")
+    assert not found, f"make oracle SEED={seed} says:\n{found}"
+
+
+@on_linux
+def test_a_difference_is_told_with_its_call(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = programs.path("oracle")
+    try:
+        there = oracle._on_linux(program, "1", "20")
+    except oracle.NoOracle as reason:
+        pytest.skip(f"Linux cannot be asked here: {reason}")
+    monkeypatch.setattr(oracle, "_here", lambda *_: [*there[:9], "another answer"])
+    found = oracle.difference(program, 1, 20)
+    assert found and found.before == tuple(there[:9])
+    assert str(found).splitlines()[-2:] == [
+        f"Linux:  {there[9]}", "here:   another answer"]
+
+
+def test_seeds_are_one_or_a_range() -> None:
+    assert list(oracle.seeds("7")) == [7]
+    assert list(oracle.seeds("1..3")) == [1, 2, 3]
+    for text in ("", "x", "3..1", "1..", "-1"):
+        with pytest.raises(argparse.ArgumentTypeError):
+            oracle.seeds(text)
