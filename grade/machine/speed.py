@@ -7,7 +7,7 @@ boot is timed, which depends on the host, so it is the median of many.
 
 The columns of others were counted once, with the same QEMU and the same options:
 Linux 6.1 of Debian 12, whose init was this tree's /bin/bench, its mitigations off or
-on alike; xv6-public, whose own programs made the same calls.
+on alike; and xv6-public.
 """
 
 from __future__ import annotations
