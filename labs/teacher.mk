@@ -3,9 +3,9 @@
 TESTS ?= grade/system# what make check runs, and make stress
 CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
 
-.PHONY: stress oracle known-wrong known-wrong-steps labs release batch gradebook matrix staircase steps figures
+.PHONY: stress oracle known-wrong known-wrong-steps labs release batch alike gradebook matrix staircase steps figures
 
-check stress: build/tools-browser build/tools-book
+check stress: build/tools-browser build/tools-book build/tools-alike
 
 stress: all build/tools-check ## the long tests: TESTS=file (of check, too)
 	@$(PYTHON) -m pytest -n $(JOBS) --long $(TESTS)
@@ -29,6 +29,9 @@ release: ## make what students clone: LAB=2 OUT=../students
 batch: build/tools-grade ## grade all submissions: IN=dir OUT=dir LAB=3 JOBS=n
 	@$(PYTHON) labs/batch.py --jobs $(JOBS) \
 		$(if $(LAB),--lab $(LAB)) $(if $(SEED),--seed $(SEED))
+
+alike: build/tools-alike ## which hand-ins look alike: IN=dir LAB=3 OUT=dir
+	@$(PYTHON) labs/alike.py $(if $(LAB),--lab '$(LAB)')
 
 gradebook: build/tools-grade ## the marks of a course: COURSE=course.toml OUT=dir
 	@$(PYTHON) labs/gradebook.py

@@ -2,7 +2,7 @@
 # rest.
 #   sh doctor.sh report        a table of everything, with versions
 #   sh doctor.sh install SET   what SET needs: build, gdb, grade, check, browser,
-#                              book or matrix
+#                              book, alike or matrix
 #   sh doctor.sh has SET       succeeds when all of SET is there
 #   sh doctor.sh command TOOL  the command that installs one tool
 #   sh doctor.sh toolprefix    what stands before gcc to compile for x86-64
@@ -24,6 +24,8 @@ book_tools="$check_tools doxygen sphinx furo myst_parser breathe esbuild"
 # What the tests of the trace player need; without it they are skipped. Apart from
 # the others: 120 MB to fetch, and not packaged everywhere.
 browser_tools="chromium chromedriver selenium"
+# What make alike compares hand-ins with. Packaged by Debian and Ubuntu only.
+alike_tools="$grade_tools sim_c"
 # What make matrix makes other systems with.
 matrix_tools="python debootstrap"
 
@@ -150,6 +152,8 @@ package() {
     apt:selenium) echo python3-selenium ;;
     apt:bwrap | dnf:bwrap | pacman:bwrap) echo bubblewrap ;;
     apt:musl) echo musl-tools ;;
+    apt:sim_c) echo similarity-tester ;;
+    *:sim_c) ;;
     apt:*) echo "$2" ;;
 
     dnf:compiler) echo gcc ;;
@@ -269,12 +273,12 @@ install() {
         lack=$(missing $tools)
         [ -n "$lack" ] || return 0
     fi
-    # Without a browser, its tests are skipped.
-    if [ "$1" = browser ]; then
+    # Without these, their tests are skipped; what a person asks for says it again.
+    case $1 in browser | alike)
         # shellcheck disable=SC2086
-        echo "doctor: no tests in a browser, for want of" $lack >&2
-        return 0
-    fi
+        echo "doctor: nothing of $1, for want of" $lack >&2
+        return 0 ;;
+    esac
     # Without tmux, `make gdb` says how to work in two terminals.
     [ "$lack" != tmux ] || return 0
     # shellcheck disable=SC2086

@@ -33,7 +33,7 @@ def _text(value: object) -> str:
     return html.escape(plain(str(value)))
 
 
-def _page(title: str, body: str) -> str:
+def page(title: str, body: str) -> str:
     style = (HERE / "page.css").read_text(encoding="utf-8")
     script = (HERE / "page.js").read_text(encoding="utf-8")
     return (f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8">\n'
@@ -60,7 +60,7 @@ def class_page(table: Sequence[Row], found: Sequence[HandIn], course: Course,
     body += _distributions(table)
     body += _failing(found)
     body += _students(table, course)
-    return _page("The class", body)
+    return page("The class", body)
 
 
 def _not_gradable(hand_ins: Sequence[HandIn]) -> str:
@@ -122,7 +122,7 @@ def _failing(found: Sequence[HandIn]) -> str:
         f'<td class="number">{failed[name]}</td>'
         f'<td class="number">{blocked[name]}</td></tr>\n'
         for name in names)
-    return ("<h2>Tests, by how often they fail</h2>\n" + _sorted(
+    return ("<h2>Tests, by how often they fail</h2>\n" + sorted_table(
         [("lab", True), ("test", False), ("failed", True), ("blocked", True)], rows))
 
 
@@ -141,7 +141,7 @@ def _students(table: Sequence[Row], course: Course) -> str:
             cells.append(f'<td class="number">{number(total)}</td>')
         cells.append(f'<td class="bad">{_text(row.note(course))}</td>')
         rows += f"<tr>{''.join(cells)}</tr>\n"
-    return "<h2>Students</h2>\n" + _sorted(heads, rows)
+    return "<h2>Students</h2>\n" + sorted_table(heads, rows)
 
 
 def _cell(mark: Optional[Mark]) -> str:
@@ -158,7 +158,7 @@ def _link(hand_in: HandIn, mark: Optional[Mark] = None) -> str:
     return f'<a href="{place}.html">{shown}</a>'
 
 
-def _sorted(heads: Iterable[tuple[str, bool]], rows: str) -> str:
+def sorted_table(heads: Iterable[tuple[str, bool]], rows: str) -> str:
     """A table whose headings sort it, by mouse or key."""
     cells = "".join(
         f'<th{" class=number" if number else ""}><button type="button">{name}</button></th>'
@@ -183,10 +183,10 @@ def student_page(hand_in: HandIn, marks: Sequence[Mark]) -> str:
     body += f'<h2>Verdict</h2>\n<pre tabindex="0">{verdict}</pre>\n'
     answers = grade.get("answers", [])
     if answers:
-        body += "<h2>Answers</h2>\n" + _sorted(
+        body += "<h2>Answers</h2>\n" + sorted_table(
             [("question", False), ("answer", False), ("outcome", False), ("", False)],
             "".join(f'<tr><td>{_text(a["id"])}</td><td>{_text(a["given"])}</td>'
                     f'<td>{_text(a["outcome"])}</td><td>{_text(a["message"] or "")}</td>'
                     "</tr>\n" for a in answers)).replace(
                         '<th><button type="button"></button></th>', "<td></td>")
-    return _page(_text(hand_in.student), body)
+    return page(_text(hand_in.student), body)
