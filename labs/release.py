@@ -161,6 +161,7 @@ class Release:
     commit: str
     changed: bool
     scan: Scan
+    begins: bool  # a history of its own: OUT held no release
 
 
 def release(source: Repository, lab: int, out: Path) -> Release:
@@ -175,7 +176,8 @@ def release(source: Repository, lab: int, out: Path) -> Release:
     if published is None:
         published = _new(out)
     made = published.write_tree(files)
-    changed = tip is None or made != published.git("rev-parse", f"{tip}^{{tree}}")
+    begins = tip is None
+    changed = begins or made != published.git("rev-parse", f"{tip}^{{tree}}")
     if changed:
         tip = published.write_commit(made, [tip] if tip else [],
                                      _message(lab, commit), date)
@@ -184,7 +186,7 @@ def release(source: Repository, lab: int, out: Path) -> Release:
     _refuse(result.leaks)
     if changed:
         published.git("reset", "--quiet", "--hard", tip)
-    return Release(tip, changed, result)
+    return Release(tip, changed, result, begins)
 
 
 def _published(out: Path, lab: int) -> tuple[Optional[Repository], Optional[str]]:
@@ -259,6 +261,10 @@ def main() -> int:
     print(f"{out}: {'released' if done.changed else 'as before'}, "
           f"{done.commit[:10]}. {len(done.scan.leaks)} of {done.scan.telling} telling "
           f"lines in {done.scan.objects} objects, {done.scan.lines} lines.")
+    if done.begins and options.lab > min(LABS):
+        print(f"A new history begins here. Students who have an earlier release cannot "
+              f"pull it (\"unrelated histories\"): for them, release lab {options.lab} "
+              "into the repository that they pull from.")
     return 0
 
 

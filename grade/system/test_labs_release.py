@@ -124,6 +124,19 @@ def test_make_release_says_what_it_looked_through(solved: Repository, tmp_path: 
     assert ": released, " in done.stdout and " 0 of " in done.stdout
 
 
+def test_a_later_release_that_stands_alone_is_pointed_out(
+    solved: Repository, tmp_path: Path
+) -> None:
+    """Two releases in two new directories have unrelated histories."""
+    said = [subprocess.run(
+        [sys.executable, str(solved.path / "labs/release.py"), "--lab", lab,
+         "--out", str(tmp_path / out)], capture_output=True, text=True,
+        check=True, timeout=deadlines.host()).stdout
+        for lab, out in (("1", "course"), ("2", "course"), ("2", "alone"))]
+    assert ["release lab 2 into the repository that they pull from" in text
+            for text in said] == [False, False, True], said
+
+
 # ---- leaks ------------------------------------------------------------------
 
 def line_of(lab: int) -> str:
