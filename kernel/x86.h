@@ -130,19 +130,21 @@ static inline void swapgs(void)
 	asm volatile("swapgs" : : : "memory");
 }
 
+/* The CPU looks at the entries of these tables by itself: what C has written to
+ * them has to be in memory by then. LTR writes there, too. */
 static inline void lgdt(const struct table_register *gdtr)
 {
-	asm volatile("lgdt %0" : : "m"(*gdtr));
+	asm volatile("lgdt %0" : : "m"(*gdtr) : "memory");
 }
 
 static inline void lidt(const struct table_register *idtr)
 {
-	asm volatile("lidt %0" : : "m"(*idtr));
+	asm volatile("lidt %0" : : "m"(*idtr) : "memory");
 }
 
 static inline void ltr(uint16_t selector)
 {
-	asm volatile("ltr %0" : : "r"(selector));
+	asm volatile("ltr %0" : : "r"(selector) : "memory");
 }
 
 /* Does this selector name a descriptor of the GDT in force? */
@@ -153,7 +155,8 @@ static inline bool selector_is_valid(uint16_t selector)
 
 	asm volatile("lar %2, %0"
 		     : "=r"(rights), "=@ccz"(valid)
-		     : "r"((uint32_t)selector));
+		     : "r"((uint32_t)selector)
+		     : "memory");
 	return valid;
 }
 
