@@ -22,6 +22,7 @@ except ModuleNotFoundError:  # before Python 3.11
 
 from machine.headers import constants
 from machine.qemu import TREE
+from .near_misses import near_miss
 
 Record = dict[str, Any]
 
@@ -258,11 +259,12 @@ def check(tables: Mapping[str, Any], only: Optional[int] = None
                 records.append({
                     "lab": lab, "id": f"q{lab}.{number}",
                     "checked": question.right is not None,
-                    **_checked(question, given.get(str(number), ""), student)})
+                    **_checked(f"q{lab}.{number}", question,
+                               given.get(str(number), ""), student)})
     return student, records, note or _unknown(tables)
 
 
-def _checked(question: Question, value: object, student: str) -> Record:
+def _checked(name: str, question: Question, value: object, student: str) -> Record:
     """What became of one answer."""
     if not isinstance(value, (str, int)) or isinstance(value, bool):
         return _outcome("wrong", "", "The answer is neither a number nor between "
@@ -290,6 +292,8 @@ def _checked(question: Question, value: object, student: str) -> Record:
                             "hexadecimal as 0x2a.")
         if number & MASK == right & MASK and -MASK <= number <= MASK:
             return _outcome("right", given)
+        if told := near_miss(name, right, number):
+            return _outcome("wrong", given, told)
     return _outcome("wrong", given, f"The comment above it in {FILE} says where to "
                     "look.")
 

@@ -19,7 +19,7 @@ from machine import deadlines
 from machine.kernel import Kernel
 from machine.qemu import KERNEL, TREE
 from machine.symbols import Symbols
-from intake import answers
+from intake import answers, near_misses
 from intake.answers import QUESTIONS, AnswersError
 from replay.session import debug
 
@@ -100,6 +100,26 @@ def test_no_message_tells_the_right_answer(question: str) -> None:
         message = message.replace("0x2a", "")
         if isinstance(answer, int):
             assert str(answer) not in re.findall(r"-?\w+", message)
+
+
+@pytest.mark.parametrize("question", [q for q in IDS if isinstance(right(q), int)])
+def test_a_near_miss_is_told_what_it_is_and_not_what_is_right(question: str) -> None:
+    answer = right(question)
+    told = near_misses.NEAR[question](answer)
+    assert told and answer not in told
+    for number in told:
+        made = record(question, f"{number:#x}")
+        assert made["outcome"] == "wrong" and made["message"].startswith("That is ")
+        assert made["message"].endswith(f"{told[number]}.")
+        assert not {str(answer), f"{answer:#x}"} & set(
+            re.findall(r"-?\w+", made["message"])), made
+
+
+@pytest.mark.parametrize("question, given, word", [
+    ("q1.1", "0x33", "selector"), ("q1.2", "56", "size"), ("q1.3", "54", "D"),
+    ("q2.3", "0x100", "mask"), ("q3.4", "38", "sign"), ("q5.3", "3", "exit")])
+def test_a_likely_slip_is_named(question: str, given: str, word: str) -> None:
+    assert re.search(rf"\b{word}\b", record(question, given)["message"])
 
 
 def test_an_answer_that_depends_on_the_id_needs_one() -> None:
