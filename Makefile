@@ -145,7 +145,7 @@ handin: build/tools-grade ## grade, and pack what is handed in: LAB=3
 	@$(PYTHON) grade/handin.py $(if $(LAB),--lab $(LAB))
 
 challenge: all build/tools-grade ## look at a challenge's solution: LAB=3
-	@$(PYTHON) -m pytest -v --no-header -rN -o addopts= \
+	@$(PYTHON) -m pytest -qq -s --tb=no -rN -o addopts= \
 		grade/challenges/test_challenge_$(or $(LAB),*).py
 
 bench: all build/tools-check ## count instructions and time the boot

@@ -3,6 +3,7 @@ written."""
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import re
 from typing import Any, Iterator
@@ -10,10 +11,13 @@ from typing import Any, Iterator
 import pytest
 
 from judge.challenge import Challenge
+from judge.titles import title
 from judge.verdict import Verdict
 from machine.gdb_remote import GdbTimeout, MachineGone
 from machine.kernel import Kernel
 from machine.qemu import INITRD, KERNEL, MachineError
+from report.terminal import details
+from report.text import plain
 
 
 @pytest.fixture
@@ -28,10 +32,12 @@ def challenge(request: pytest.FixtureRequest) -> Iterator[Challenge]:
         made.close()
 
 
+# ---- as `make grade` prints it ----------------------------------------------
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]
                               ) -> Iterator[None]:
-    """A failure is shown as its cause, not as Python's way there."""
+    """What a test raised becomes the verdict that `make grade` would give."""
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
     error = call.excinfo.value if call.excinfo else None
@@ -39,15 +45,46 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]
     if isinstance(error, (MachineGone, GdbTimeout, MachineError)) and made \
             and made.machines:
         error = made.verdict_of(made.machines[-1])
-    if report.failed and isinstance(error, Verdict):
-        report.longrepr = str(error)
+    report.title = title(item.name)
+    report.verdict = error if isinstance(error, Verdict) else None
+
+
+def pytest_report_teststatus(report: Any) -> Any:
+    """No dots: each test has a line of its own."""
+    return getattr(report, "outcome", ""), "", ""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: Any) -> None:
+    if report.when == "call" or report.failed:
+        word = "pass" if report.passed else (
+            report.verdict.outcome if report.verdict else "error").upper()
+        print(f"  {word:7} {plain(report.title)}", flush=True)
+
+
+def pytest_collectreport(report: Any) -> None:
+    if report.failed:
+        print(report.longreprtext)
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int) -> None:
-    """The verdict on the challenge, last."""
-    names = {match[1] for report in terminalreporter.stats.get("passed", [])
-             + terminalreporter.stats.get("failed", [])
+    """The first failure's story, and last the verdict on the challenge."""
+    stats = terminalreporter.stats
+    failed = [report for report in stats.get("failed", []) + stats.get("error", [])
+              if hasattr(report, "verdict")]
+    if failed:
+        print(story(failed[0]), end="")
+    names = {match[1] for report in stats.get("passed", []) + failed
              if (match := re.search(r"test_challenge_(\d+)", report.nodeid))}
     for name in sorted(names):
-        terminalreporter.write_line(
-            f"Challenge {name}: {'passed' if exitstatus == 0 else 'not yet'}.")
+        print(f"\nChallenge {name}: {'passed' if exitstatus == 0 else 'not yet'}.")
+
+
+def story(report: Any) -> str:
+    """A failure: its cause, what was expected and found, and where to look."""
+    found = report.verdict
+    if found is None:  # the grader's own: as Python tells it
+        return str(report.longreprtext) + "\n"
+    return f"{plain(report.title)}: {found.outcome}\n" + details(
+        {**dataclasses.asdict(found.finding), "outcome": found.outcome,
+         "hint": None})

@@ -90,7 +90,7 @@ def double_fault(challenge: Challenge, rsp: int) -> str:
     return panic_of(challenge, machine)
 
 
-def test_it_is_the_stacks_owner_and_not_who_runs(challenge: Challenge) -> None:
+def test_the_owner_of_the_stack_is_named_and_not_who_runs(challenge: Challenge) -> None:
     """As after a change of stacks that went wrong."""
     console = double_fault(challenge, guard_of(2) + PAGE)
     must_name(challenge, console, 2, "gdt_check_user")

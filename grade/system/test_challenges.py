@@ -3,6 +3,7 @@ a tree with the teacher's solution, labs/challenges/N.patch, and on one without.
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -48,3 +49,6 @@ def test_a_tree_without_it_does_not(solution: Path, tmp_path: Path) -> None:
     assert done.returncode != 0, done.stdout
     assert f"Challenge {solution.stem}: not yet." in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+    # As `make grade` looks, not as pytest does.
+    assert re.search(r"^  FAIL +[A-Z].*$", done.stdout, re.MULTILINE), done.stdout
+    assert not re.search(r"FAILED|\[ *\d+%\]|_{5}|::", done.stdout), done.stdout
