@@ -94,8 +94,9 @@ def debug(init: Optional[str], commands: Sequence[str], *, tree: Path = TREE,
 
 
 # What make has made, and what the grader builds submissions on: other things in
-# build/ come and go while a tree is copied.
-MADE = ("kernel", "user", "root", "*.elf", "*.cpio", "ksyms*", "tools-*",
+# build/ come and go while a tree is copied, as build/root does, in which each
+# make run ADD=file packs its archive.
+MADE = ("kernel", "user", "*.elf", "*.cpio", "ksyms*", "tools-*",
         "made-by-*", "compile_commands.json", "probes", "grade", "base-[0-9a-f]*")
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from machine import deadlines
 from machine.qemu import INITRD, TREE
+from replay.session import copy_tree
 
 
 def files_of_the_tree() -> list[str]:
@@ -261,3 +262,15 @@ def test_no_file_of_the_grader_is_longer_than_a_room() -> None:
     lengths = {str(path.relative_to(TREE)): len(path.read_text().splitlines())
                for path in (TREE / "grade").rglob("*.py")}
     assert {name: lines for name, lines in lengths.items() if lines > 600} == {}
+
+
+def test_a_copied_tree_has_nothing_that_others_are_at_work_on(tmp_path: Path) -> None:
+    for name in ("kernel/gdt.c", "build/kernel/gdt.c.o", "build/kernel.elf",
+                 "build/root/bin/echo", "build/matrix/sid.log", ".git/index.lock"):
+        file = tmp_path / "tree" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    place = copy_tree(tmp_path / "copy", tmp_path / "tree")
+    assert {str(path.relative_to(place)) for path in place.rglob("*")
+            if path.is_file()} == {
+        "kernel/gdt.c", "build/kernel/gdt.c.o", "build/kernel.elf"}
