@@ -192,6 +192,30 @@ def prepare_figures(app: Sphinx, tree: nodes.document) -> None:
             image["alt"] = words[name]
 
 
+def prepare_checks(app: Sphinx, tree: nodes.document) -> None:
+    """Begins a paragraph at each *Check:* of a handout's steps: it is what a reader looks
+    for. In the handout's source it has a line of its own, which Markdown joins."""
+    for mark in list(tree.findall(nodes.emphasis)):
+        step = mark.parent
+        if mark.astext() == "Check:" and isinstance(step.parent, nodes.list_item):
+            check = nodes.paragraph("", "", *step.children[step.index(mark):],
+                                    classes=["check"])
+            step.children = step.children[:step.index(mark)]
+            step.parent.insert(step.parent.index(step) + 1, check)
+
+
+def prepare_names(app: Sphinx, tree: nodes.document) -> None:
+    """Says where a long name in a table may be broken: at its own joints, nowhere else."""
+    for cell in tree.findall(nodes.entry):
+        for name in list(cell.findall(nodes.literal)):
+            pieces = re.findall(r"[^_/]+[_/]*|[_/]+", name.astext())
+            name.children = []
+            for piece in pieces:
+                if name.children:
+                    name += nodes.raw("", "<wbr/>", format="html")
+                name += nodes.Text(piece)
+
+
 def alternative_texts(markdown: str) -> dict[str, str]:
     """The words of each figure, by its file's name."""
     return {Path(file).name: " ".join(text.split()) for text, file in re.findall(
@@ -229,7 +253,8 @@ def setup(app: Sphinx) -> None:
         app.connect("source-read", leave_out)
     if EPUB:
         app.connect("source-read", leave_out_links)
-    app.connect("doctree-read", prepare_figures)
+    for prepare in (prepare_figures, prepare_checks, prepare_names):
+        app.connect("doctree-read", prepare)
     app.add_directive("wrong-solutions", WrongSolutions)
     # What was typed and what came, as it is: no colours to get wrong.
     for name in ("gdb", "threshold"):

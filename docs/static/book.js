@@ -25,6 +25,17 @@
     attributeFilter: ["data-theme"] });
 }());
 
+/* The list of pages shows the one that is read, where it is longer than the screen. Only
+ * when all is loaded does it have the height that it keeps. */
+addEventListener("load", () => {
+  const entry = document.querySelector(".sidebar-tree .current-page");
+  const list = entry && entry.closest(".sidebar-scroll");
+  if (!list) return;
+  const below = entry.getBoundingClientRect().bottom - list.getBoundingClientRect().bottom;
+  const top = list.scrollTop + below + list.clientHeight / 2;
+  if (below > 0) list.scrollTo({ top, behavior: "instant" });
+});
+
 /* Exercises: what was typed is compared with the answer, a number in any base that is
  * marked, or one of some words. */
 (function () {

@@ -260,6 +260,57 @@ def test_the_words_of_a_figure_are_apart(chromium: Browser) -> None:
 
 
 @in_a_browser
+def test_a_name_in_a_table_is_broken_only_at_its_joints(chromium: Browser) -> None:
+    """MSR_ and STAR may stand on two lines of a phone; MSR_STA and R may not."""
+    chromium.look(375, 800, phone=True)
+    torn = []
+    for path in sorted((*HTML.glob("docs/**/*.html"), *HTML.glob("labs/*.html"))):
+        chromium.open(path)
+        torn += [f"{path.stem}: {name}" for name in chromium.run("""
+            const torn = [];
+            for (const code of document.querySelectorAll('article td code')) {
+                const texts = document.createTreeWalker(code, NodeFilter.SHOW_TEXT);
+                while (texts.nextNode()) {
+                    const text = texts.currentNode, range = document.createRange();
+                    for (const {0: word, index} of text.data.matchAll(/[A-Za-z0-9]+/g)) {
+                        range.setStart(text, index);
+                        range.setEnd(text, index + word.length);
+                        const lines = [...range.getClientRects()].map((box) => box.top);
+                        if (new Set(lines).size > 1) torn.push(code.textContent);
+                    }
+                }
+            }
+            return torn;""")]
+    assert not torn
+
+
+@in_a_browser
+def test_each_check_of_a_handout_begins_a_line(chromium: Browser) -> None:
+    begun = {}
+    for path in sorted(HTML.glob("labs/?-*.html")):
+        chromium.open(path)
+        begun[path.stem] = chromium.run("""
+            return [...document.querySelectorAll('article li > p:not(:first-child)')].filter(
+                (check) => check.textContent.startsWith('Check:')).length;""")
+    assert begun == {path.stem: path.read_text().count("*Check:*")
+                     for path in sorted((TREE / "labs").glob("?-*.md"))}
+
+
+@in_a_browser
+def test_the_list_of_pages_shows_the_one_that_is_read(chromium: Browser) -> None:
+    """It is longer than a small screen, and the labs are at its end."""
+    chromium.look(1280, 600)
+    hidden = []
+    for path in sorted(HTML.glob("labs/*.html")):
+        chromium.open(path)
+        bottom = chromium.run("return document.querySelector('.sidebar-tree .current-page')"
+                              ".getBoundingClientRect().bottom")
+        if not 0 < bottom <= 600:
+            hidden.append(f"{path.stem}: {bottom}")
+    assert not hidden
+
+
+@in_a_browser
 def test_an_exercise_says_whether_an_answer_is_right(chromium: Browser) -> None:
     """Each with its own answer, in hexadecimal too, and with one that is wrong."""
     told = {}

@@ -115,8 +115,8 @@ def sfmask() -> Figure:
                        "NT: the kernel's next IRETQ is a #GP",
                        "AC: SMAP is lifted in the kernel"], size=13, step=24)
     f.lines(20, 212, [
-        "Red: SYSCALL has to clear it. White: the result of some arithmetic, or nothing "
-        "that harms; clearing", "more of them is allowed, for R11 has kept them all."],
+        "Red: SYSCALL has to clear it. The others are the result of some arithmetic, or "
+        "do no harm; clearing", "more of them is allowed, for R11 has kept them all."],
             size=12, step=20, quiet=True)
     return f
 
