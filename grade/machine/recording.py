@@ -12,6 +12,7 @@ import dataclasses
 import re
 import tempfile
 import time
+from pathlib import Path
 from typing import Any, Callable, Iterator, Optional
 
 from . import deadlines
@@ -34,9 +35,14 @@ class Recording:
     init: Optional[str]
     options: dict[str, Any]
     result: Result
+    whole: bool  # whether QEMU came to write the log's end
 
     def replay(self, **more: Any) -> Machine:
-        """A machine that does the same, stopped before its first instruction."""
+        """A machine that does the same, stopped before its first instruction;
+        MachineError where the recording was cut off, which no QEMU reads."""
+        if not self.whole:
+            raise MachineError("QEMU was killed before its recording was whole: "
+                               f"{self.result.outcome}")
         return Machine(self.init, stopped=True, **{**self.options, **more})
 
 
@@ -55,7 +61,15 @@ def recording(init: Optional[str], patience: Optional[float] = None,
         with Machine(init, monitor=True, icount=f"{icount},rr=record,{log}",
                      **options) as machine:
             result = _run(machine, patience or deadlines.run(), meanwhile)
-        yield Recording(init, replay, result)
+        yield Recording(init, replay, result, _is_whole(Path(directory, "replay.bin")))
+
+
+def _is_whole(log: Path) -> bool:
+    """QEMU writes the log's head last: a QEMU that was killed leaves zeros there."""
+    if not log.exists():
+        return False
+    with log.open("rb") as file:
+        return any(file.read(4))
 
 
 def _run(machine: Machine, patience: float,

@@ -32,6 +32,8 @@ sys.path[:0] = [str(TREE / "grade"), str(TREE / "docs/player")]
 import page  # noqa: E402
 from known_wrong import run as known_wrong  # noqa: E402
 from machine import deadlines  # noqa: E402
+from machine.gdb_remote import GdbError  # noqa: E402
+from machine.result import MachineError  # noqa: E402
 from replay.recorder import Recorder, TraceError  # noqa: E402
 from stub import SOURCE, Unreadable, layout, statements, stub_lines  # noqa: E402
 
@@ -108,6 +110,28 @@ CALLS: Sequence[tuple[str, Optional[int], int]] = (
     ("/bin/regs 7", GETPID, 2), ("/bin/regs 7", None, 1), ("/bin/hello", None, 1))
 
 
+# What may keep a stub from being recorded: it makes no call, or it takes QEMU along.
+CANNOT = (TraceError, MachineError, GdbError)
+
+
+def recorded_or_again(tree: Path) -> Trace:
+    """What is recorded, at the second attempt if not at the first: a busy host may make
+    QEMU late, a stub that cannot be recorded stays so."""
+    try:
+        return recorded(tree)
+    except CANNOT:
+        return recorded(tree)
+
+
+def unrecorded(error: Exception) -> str:
+    """The row of a stub that there is nothing to compare of."""
+    return f"could not be recorded: {first_line(error)}"
+
+
+def first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
 def recorded(tree: Path) -> Trace:
     """The first of CALLS that the machine makes, recorded; TraceError where it makes
     none, or does not come to an end."""
@@ -115,8 +139,8 @@ def recorded(tree: Path) -> Trace:
     for program, number, count in CALLS:
         try:
             trace = Recorder(program, number, count, tree=tree).record()
-        except TraceError as error:
-            problem = str(error).splitlines()[0]
+        except CANNOT as error:
+            problem = first_line(error)
             continue
         if _has_call(trace):
             return trace
@@ -150,9 +174,9 @@ def compare(wrong: Wrong, base: Path) -> Agreement:
         except Unreadable as error:
             return Agreement(wrong, "outside", str(error))
         try:
-            trace = recorded(tree)
-        except TraceError as error:
-            return Agreement(wrong, "unrecorded", str(error).splitlines()[0])
+            trace = recorded_or_again(tree)
+        except CANNOT as error:
+            return Agreement(wrong, "unrecorded", unrecorded(error))
         [found] = on_model([(trace, lines, layout(tree))])
     return Agreement(wrong, found["outcome"], found.get("why") or "; ".join(
         found.get("remarks") or []), tuple(found["qemu"]), tuple(found["model"]))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+from pathlib import Path
 
 import pytest
 
-from machine.qemu import TREE
+from machine.qemu import TREE, Machine, MachineError
+from machine.recording import recording
 import agreement
 
 pytestmark = [pytest.mark.xdist_group("agreement"),
@@ -38,6 +42,34 @@ def test_a_model_that_is_wrong_is_found(tmp_path: object) -> None:
                                           (trace, without, agreement.layout(TREE))])
     assert wrong.what == "without popq %r10" or wrong.what
     assert (same["outcome"], different["outcome"]) == ("same", "different")
+
+
+def test_a_stub_that_cannot_be_recorded_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One such does not end the run, and it is tried twice."""
+    tries = []
+
+    def dies(tree: Path) -> agreement.Trace:
+        tries.append(tree)
+        raise MachineError("QEMU did not start the kernel\n---- console ----")
+
+    monkeypatch.setattr(agreement, "recorded", dies)
+    stub = next(agreement.changed())
+    [row] = agreement.compare_all([stub], jobs=1)
+    assert len(tries) == 2
+    assert (row.outcome, row.why) == (
+        "unrecorded", "could not be recorded: QEMU did not start the kernel")
+    assert row.why in agreement.table([row])
+
+
+def test_a_recording_that_was_cut_off_says_so() -> None:
+    def kill(machine: Machine) -> bool:
+        if machine.console:
+            os.killpg(machine.pid, signal.SIGKILL)
+        return False
+
+    with recording("/bin/sh", meanwhile=kill) as recorded:
+        with pytest.raises(MachineError, match="killed before its recording was whole"):
+            recorded.replay()
 
 
 @pytest.mark.long
