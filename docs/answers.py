@@ -34,7 +34,7 @@ def constant(name: str) -> int:
 
 @functools.lru_cache(maxsize=None)
 def _symbols(program: str) -> Symbols:
-    return Symbols(TREE / (f"build/root/bin/{program}" if program
+    return Symbols(TREE / (f"build/user/{program}" if program
                            else "build/kernel.elf"))
 
 

@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
+from machine import archive
 from machine.gdb_remote import GdbError
-from machine.qemu import TREE, MachineError
+from machine.qemu import INITRD, TREE, MachineError
 from replay.follower import BODIES
 from replay.recorder import Recorder, TraceError, call_names
 from replay.stepper import LIMIT
@@ -40,7 +41,7 @@ def first_program(text: str) -> str:
     if not words:
         raise TraceError("which program? As in: make trace PROG=/bin/hello NR=write")
     path = words[0] if words[0].startswith("/") else f"/bin/{words[0]}"
-    if path.startswith("/bin/") and not (TREE / "build/root" / path[1:]).is_file():
+    if path[1:] not in archive.unpack(INITRD.read_bytes()):
         raise TraceError(f"there is no program {path}; user/ has their sources.")
     return " ".join([path, *words[1:]])
 
