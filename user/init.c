@@ -22,7 +22,13 @@ static long start(const char *path)
 	long pid = fork();
 
 	if (pid == 0) {
-		long error = execve(path, argv, environment);
+		long error;
+
+		/* A session of its own, and the terminal is that one's: what
+		 * the keys there send does not reach this process. */
+		setsid();
+		ioctl(0, TIOCSCTTY, (void *)1);
+		error = execve(path, argv, environment);
 
 		printf("init: %s: %s\n", path, error_text(error));
 		exit(127);

@@ -36,10 +36,11 @@ struct pipeline {
 	size_t text_used;
 };
 
-static int last_status;     /* $? */
-static bool interactive;    /* the commands come from a terminal */
-static long jobs[MAX_JOBS]; /* the last processes of pipelines with & */
-static int script_fd = -1;  /* of sh FILE; not for the children */
+static int last_status;           /* $? */
+static bool interactive;          /* the commands come from a terminal */
+static long jobs[MAX_JOBS];       /* the last processes of pipelines with & */
+static int script_fd = -1;        /* of sh FILE; not for the children */
+static volatile bool interrupted; /* Ctrl-C, and nobody has seen to it yet */
 
 /* ---- cutting the line ---- */
 
@@ -195,6 +196,10 @@ static int exit_status(const char *name, int status)
 		return WEXITSTATUS(status);
 	if (WTERMSIG(status) == SIGPIPE) /* so ends all but the last stage */
 		return 128 + SIGPIPE;
+	if (WTERMSIG(status) == SIGINT) { /* a person knows why */
+		dprintf(2, "\n");
+		return 128 + SIGINT;
+	}
 	dprintf(2, "sh: %s: killed by signal %d, %s\n", name, WTERMSIG(status),
 		signal_text(WTERMSIG(status)));
 	return 128 + WTERMSIG(status);
@@ -255,7 +260,7 @@ static int wait_all(char **argv)
 	(void)argv;
 	while ((pid = wait4(-1, &status, 0, NULL)) > 0)
 		child_ended(pid, status);
-	return 0;
+	return pid == -EINTR ? 128 + SIGINT : 0;
 }
 
 static const struct {
@@ -299,6 +304,35 @@ static void move_fd(int fd, int to)
 	}
 }
 
+/* ---- the keys that send signals ---- */
+
+static void note_interrupt(int signal)
+{
+	(void)signal;
+	interrupted = true;
+}
+
+/* They are for the program that runs, and at the prompt for the line. */
+static void shell_signals(void)
+{
+	on_signal(SIGINT, (uintptr_t)note_interrupt, 0);
+	on_signal(SIGQUIT, SIG_IGN, 0);
+}
+
+/* What runs in the background hears none. A Ctrl-C that came while the line was
+ * being started is for the programs, too. */
+static void child_signals(bool background)
+{
+	if (!interactive)
+		return;
+	on_signal(SIGINT, background ? SIG_IGN : SIG_DFL, 0);
+	on_signal(SIGQUIT, background ? SIG_IGN : SIG_DFL, 0);
+	if (interrupted)
+		kill(getpid(), SIGINT);
+}
+
+/* ---- processes ---- */
+
 /* In the child: files 0 and 1, then the program. */
 _Noreturn static void run_stage(const struct stage *stage, int in, int out)
 {
@@ -338,6 +372,7 @@ static size_t start(const struct pipeline *p, long *pids, bool background)
 		if (error == 0) {
 			if (fds[0] >= 0)
 				close(fds[0]);
+			child_signals(background);
 			run_stage(&p->stages[started], in, fds[1]);
 		}
 		if (in >= 0)
@@ -369,6 +404,8 @@ static void wait_for_stages(const struct pipeline *p, const long *pids,
 		long pid = wait4(-1, &status, 0, NULL);
 		size_t i = 0;
 
+		if (pid == -EINTR)
+			continue; /* the programs have heard it too */
 		if (pid < 0)
 			return;
 		while (i < started && pids[i] != pid)
@@ -442,8 +479,13 @@ static int run_file(int fd)
 		reap();
 		if (interactive)
 			dprintf(2, "$ ");
-		if (read_line(fd, line, sizeof(line), &too_long) < 0)
-			break;
+		interrupted = false;
+		if (read_line(fd, line, sizeof(line), &too_long) < 0) {
+			if (!interrupted)
+				break;
+			dprintf(2, "\n");
+			continue;
+		}
 		if (too_long)
 			complain("the line is too long");
 		else
@@ -464,6 +506,8 @@ int main(int argc, char **argv)
 	}
 	if (argc == 1) {
 		interactive = ioctl(0, TCGETS, settings) == 0;
+		if (interactive)
+			shell_signals();
 		return run_file(0);
 	}
 	if (argc != 2 || argv[1][0] == '-') {

@@ -142,6 +142,21 @@ long chdir(const char *path)
 	return syscall1(SYS_chdir, (long)path);
 }
 
+long setsid(void)
+{
+	return syscall0(SYS_setsid);
+}
+
+long kill(long pid, int signal)
+{
+	return syscall2(SYS_kill, pid, signal);
+}
+
+long alarm(unsigned seconds)
+{
+	return syscall1(SYS_alarm, seconds);
+}
+
 long sysinfo(struct sysinfo *info)
 {
 	return syscall1(SYS_sysinfo, (long)info);

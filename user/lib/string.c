@@ -159,6 +159,10 @@ const char *error_text(long error)
 const char *signal_text(int signal)
 {
 	switch (signal) {
+	case SIGINT:
+		return "interrupted";
+	case SIGQUIT:
+		return "quit";
 	case SIGILL:
 		return "illegal instruction";
 	case SIGTRAP:
@@ -173,6 +177,8 @@ const char *signal_text(int signal)
 		return "segmentation fault";
 	case SIGPIPE:
 		return "nobody reads the pipe";
+	case SIGALRM:
+		return "alarm clock";
 	}
 	return "unknown signal";
 }

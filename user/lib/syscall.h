@@ -23,20 +23,25 @@ enum {
 	SYS_mprotect = 10,
 	SYS_munmap = 11,
 	SYS_brk = 12,
+	SYS_rt_sigaction = 13,
 	SYS_rt_sigprocmask = 14,
+	SYS_rt_sigreturn = 15,
 	SYS_ioctl = 16,
 	SYS_writev = 20,
 	SYS_pipe = 22,
 	SYS_sched_yield = 24,
 	SYS_dup = 32,
 	SYS_dup2 = 33,
+	SYS_pause = 34,
 	SYS_nanosleep = 35,
+	SYS_alarm = 37,
 	SYS_getpid = 39,
 	SYS_fork = 57,
 	SYS_vfork = 58,
 	SYS_execve = 59,
 	SYS_exit = 60,
 	SYS_wait4 = 61,
+	SYS_kill = 62,
 	SYS_uname = 63,
 	SYS_getcwd = 79,
 	SYS_chdir = 80,
@@ -44,6 +49,7 @@ enum {
 	SYS_unlink = 87,
 	SYS_sysinfo = 99,
 	SYS_getppid = 110,
+	SYS_setsid = 112,
 	SYS_arch_prctl = 158,
 	SYS_gettid = 186,
 	SYS_getdents64 = 217,
@@ -59,6 +65,7 @@ enum {
 enum {
 	EPERM = 1,
 	ENOENT = 2,
+	EINTR = 4,
 	E2BIG = 7,
 	ENOEXEC = 8,
 	EBADF = 9,
@@ -85,22 +92,40 @@ enum { PROT_NONE = 0, PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4 };
 enum { MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_FIXED = 0x10, MAP_ANONYMOUS = 32 };
 enum { WNOHANG = 1 };
 enum { CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 1 };
-enum { TCGETS = 0x5401, TIOCGWINSZ = 0x5413 };
+enum { TCGETS = 0x5401, TIOCSCTTY = 0x540e, TIOCGWINSZ = 0x5413 };
 enum { ARCH_SET_FS = 0x1002, ARCH_GET_FS = 0x1003 };
 enum { DT_DIR = 4, DT_REG = 8 };
 enum { S_IFMT = 0170000, S_IFDIR = 0040000, S_IFREG = 0100000 };
 enum { AT_FDCWD = -100 };
 
-/* The signals by which Linux, and this kernel, say why a process was killed. */
+/* Signals: those by which Linux, and this kernel, say why a process was killed, and
+ * those that the programs here send or wait for. */
 enum {
+	SIGINT = 2,
+	SIGQUIT = 3,
 	SIGILL = 4,
 	SIGTRAP = 5,
 	SIGBUS = 7,
 	SIGFPE = 8,
 	SIGKILL = 9,
 	SIGSEGV = 11,
-	SIGPIPE = 13
+	SIGPIPE = 13,
+	SIGALRM = 14,
+	SIGCHLD = 17,
+	SIGTSTP = 20
 };
+
+/* What is done about a signal: rt_sigaction's words. The handler is a function, or
+ * one of the two numbers. */
+enum { SIG_DFL = 0, SIG_IGN = 1 };
+enum { SA_SIGINFO = 4, SA_RESTORER = 0x04000000, SA_RESTART = 0x10000000 };
+struct sigaction {
+	uintptr_t handler;
+	uint64_t flags;
+	void (*restorer)(void); /* where the handler returns to */
+	uint64_t mask;
+};
+_Static_assert(sizeof(struct sigaction) == 32, "the kernel reads 32 bytes");
 
 /* A status of wait4: an exit status, or the signal that killed the process. */
 #define WTERMSIG(status)    ((status)&0x7f)

@@ -48,6 +48,14 @@ long sysinfo(struct sysinfo *info);
 long clock_gettime(int clock, struct timespec *now);
 long arch_prctl(int code, unsigned long address);
 
+long setsid(void);
+long kill(long pid, int signal);
+long alarm(unsigned seconds);
+
+/* What is to be done about a signal (signal.c): a handler, SIG_DFL or SIG_IGN. With
+ * SA_RESTART in flags, a call that the handler has interrupted goes on. */
+long on_signal(int signal, uintptr_t handler, uint64_t flags);
+
 /* Set before main runs (start.c). */
 extern char **environment;
 extern const char *program_name; /* the last part of argv[0] */
