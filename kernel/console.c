@@ -34,7 +34,7 @@ void console_init(void)
 }
 
 /* An empty FIFO takes 16 bytes, so its state is asked once in 16. */
-static void console_putc(char c)
+void console_put(char c)
 {
 	static int room;
 
@@ -51,8 +51,8 @@ void console_write(const char *bytes, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {
 		if (bytes[i] == '\n')
-			console_putc('\r');
-		console_putc(bytes[i]);
+			console_put('\r');
+		console_put(bytes[i]);
 	}
 }
 

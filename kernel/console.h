@@ -10,6 +10,9 @@
 /* Programs the 16550 at COM1: 115200 baud, 8N1, FIFOs on. */
 void console_init(void);
 
+/* Writes one byte as it is. */
+void console_put(char c);
+
 /* Writes size bytes; a newline becomes carriage return and newline. */
 void console_write(const char *bytes, size_t size);
 

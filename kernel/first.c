@@ -7,6 +7,7 @@
 #include "string.h"
 #include "panic.h"
 #include "boot_info.h"
+#include "foreground.h"
 #include "files/path.h"
 #include "proc.h"
 #include "exec.h"
@@ -97,6 +98,7 @@ void first_start(void)
 {
 	const char *programs = boot_option_init();
 
+	foreground_give(FIRST_GROUP, FIRST_GROUP);
 	if (!programs)
 		programs = FIRST_PROGRAM;
 	start_program(&programs);

@@ -35,6 +35,11 @@ long group_send(int group, int signal, const struct signal_info *info)
 	return result;
 }
 
+bool group_exists(int group)
+{
+	return group_send(group, 0, NULL) == 0;
+}
+
 bool group_is_in_session(int group, int session)
 {
 	for_each_proc(p)
@@ -46,10 +51,29 @@ bool group_is_in_session(int group, int session)
 bool group_is_orphaned(int group)
 {
 	for_each_proc(p)
-		if (p->group == group && p->parent->session == p->session &&
+		if (p->group == group && p->state != PROC_ZOMBIE &&
+		    p->parent->session == p->session &&
 		    p->parent->group != group)
 			return false;
 	return true;
+}
+
+static bool has_stopped(int group)
+{
+	for_each_proc(p)
+		if (p->group == group && p->state == PROC_STOPPED)
+			return true;
+	return false;
+}
+
+void group_release_orphans(int group)
+{
+	const struct signal_info info = { .code = SI_KERNEL };
+
+	if (!has_stopped(group) || !group_is_orphaned(group))
+		return;
+	group_send(group, SIGHUP, &info);
+	group_send(group, SIGCONT, &info);
 }
 
 static long send_to_one(struct proc *p, int signal, int code)

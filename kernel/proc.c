@@ -10,9 +10,11 @@
 #include "panic.h"
 #include "page_table.h"
 #include "per_cpu.h"
+#include "foreground.h"
 #include "files/file.h"
 
 static int last_pid;
+static int stopped; /* processes that sleep in proc_stop */
 
 /* The idle process leaves the FPU alone: its state is that of a fresh one. */
 static inline const uint8_t *clean_fpu(void)
@@ -122,7 +124,9 @@ void proc_stop(int signal)
 	p->has_news = true;
 	p->state = PROC_STOPPED;
 	tell_parent(p, CLD_STOPPED, signal);
+	stopped++;
 	schedule();
+	stopped--;
 	if (p->signals.pending & SIGNAL_BIT(SIGKILL))
 		return; /* it did not go on, it is about to end */
 	p->status = STATUS_CONTINUED;
@@ -140,16 +144,22 @@ void proc_exit(int status)
 	if (p == init)
 		end_machine(p);
 	release_files(p);
+	if (p->session == p->pid)
+		foreground_leader_ends(p);
 	for_each_proc(child)
 		if (child->parent == p) {
 			child->parent = init;
 			if (child->state == PROC_ZOMBIE)
 				wakeup(init);
+			if (stopped)
+				group_release_orphans(child->group);
 		}
 	vm_activate(NULL);
 	vm_destroy(&p->vm);
 	p->state = PROC_ZOMBIE;
 	p->unwanted = signal_refuses_zombies(p->parent);
+	if (stopped)
+		group_release_orphans(p->group);
 	tell_parent(p, STATUS_SIGNAL(status) ? CLD_KILLED : CLD_EXITED,
 		    STATUS_SIGNAL(status) ?: STATUS_CODE(status));
 	schedule();

@@ -84,6 +84,14 @@ void signal_force(int signal, const struct signal_info *info)
 	s->infos[signal - 1] = *info;
 }
 
+bool signal_is_refused(int signal)
+{
+	const struct signals *s = &proc_current()->signals;
+
+	return s->actions[signal - 1].handler == SIG_IGN ||
+	       s->blocked & SIGNAL_BIT(signal);
+}
+
 bool signal_refuses_zombies(const struct proc *parent)
 {
 	const struct sigaction *action = &parent->signals.actions[SIGCHLD - 1];

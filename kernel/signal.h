@@ -9,6 +9,7 @@
 
 #include "sched.h"
 
+#define SIGHUP       1
 #define SIGINT       2
 #define SIGQUIT      3
 #define SIGILL       4
@@ -75,6 +76,9 @@ void signal_force(int signal, const struct signal_info *info);
 
 /* Has the current process a handler that a forced signal would reach? */
 bool signal_has_handler(int signal);
+
+/* Does the current process block or ignore it? */
+bool signal_is_refused(int signal);
 
 /* A parent that says so in its action for SIGCHLD will not wait for children. */
 bool signal_refuses_zombies(const struct proc *parent);

@@ -1,11 +1,11 @@
 /*
- * tty: lines from a person. Collects what is typed at the console, shows it,
- * lets it be corrected, and hands it on a line at a time.
+ * tty: what a person types. Shows it, lets a line be corrected, sends the signals
+ * of the keys that send one, and hands on lines, or bytes: as termios says.
  */
 #ifndef TTY_H
 #define TTY_H
 
-#include "x86.h"
+#include "termios.h"
 
 /* Takes over COM1's input. */
 void tty_init(void);
@@ -13,9 +13,17 @@ void tty_init(void);
 /* COM1 has interrupted. */
 void tty_interrupt(void);
 
-/* Copies the next line, or as much of it as fits, to the user; sleeps until
- * there is one. Returns the bytes copied, 0 for Ctrl-D on an empty line, or
- * -EFAULT. */
-long tty_read(uint64_t user_buffer, size_t size);
+/* Copies to the user the next line, or as much of it as fits; without ICANON,
+ * what there is when VMIN and VTIME say that it is enough. Sleeps until then.
+ * Returns the bytes copied, 0 for Ctrl-D on an empty line; -EFAULT, -EAGAIN
+ * instead of sleep, or sleep's error. */
+long tty_read(uint64_t user_buffer, size_t size, bool no_sleep);
+
+/* How many bytes could be read now. */
+uint32_t tty_waiting(void);
+
+/* Changes the settings; throws away what was typed and not read. */
+void tty_set(const struct termios *settings);
+void tty_forget(void);
 
 #endif

@@ -77,7 +77,8 @@ def test_ctrl_d_leaves(terminal: pexpect.spawn) -> None:
 
 @makes
 def test_ctrl_c_does_not_end_qemu(terminal: pexpect.spawn) -> None:
-    terminal.send("\x03\x15")  # and ^U, as ^C may have stood in the line
+    terminal.send("\x03")
+    terminal.expect(r"\^C" + NEWLINE + r"\$ ")
     assert "alive\n" in answer(terminal, "echo alive")
 
 
@@ -94,6 +95,41 @@ def test_backspace_stops_at_the_prompt(shell: Machine) -> None:
 def test_ctrl_u_takes_the_line_back(shell: Machine) -> None:
     shell.send("echo wrong\x15echo right\n")
     shell.expect(r"^right$")
+
+
+def test_ctrl_w_takes_a_word_back(shell: Machine) -> None:
+    shell.send("echo right wrong \x17\n")
+    shell.expect(r"^right$")
+
+
+def test_ctrl_c_ends_the_program_and_not_the_shell(shell: Machine) -> None:
+    shell.send("sleep 1000\n")
+    shell.expect(r"1000$")
+    shell.send("\x03")
+    shell.expect(r"^\$ ")
+    assert shell.command("echo $?") == f"{128 + 2}\n"
+
+
+def test_ctrl_c_ends_all_of_a_pipe(shell: Machine) -> None:
+    shell.send("cat | cat | cat\n")
+    shell.expect(r"cat$")
+    shell.send("\x03")
+    shell.expect(r"^\$ ")
+    assert "cat" not in shell.command("ps")
+
+
+def test_ctrl_c_at_the_prompt_throws_the_line_away(shell: Machine) -> None:
+    shell.send("echo wrong\x03")
+    shell.expect(r"wrong\^C\n\$ ")
+    assert shell.command("echo right") == "right\n"
+
+
+def test_ctrl_c_reaches_nobody_in_the_background(shell: Machine) -> None:
+    shell.send("sleep 1000 &\n")
+    shell.expect(r"^\$ ")
+    shell.send("\x03")
+    shell.expect(r"\^C\n\$ ")
+    assert "sleep" in shell.command("ps")
 
 
 def test_ctrl_d_after_text_gives_the_text(shell: Machine) -> None:

@@ -1,11 +1,16 @@
-"""A program that writes much takes nobody else's turn, and no time."""
+"""The terminal: a program that writes much takes nobody else's turn, and no time;
+keys do what they do on Linux."""
 
 from __future__ import annotations
 
+import platform
 import re
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
+
+import typed
 
 from machine.programs import Programs, archive_with
 from machine.qemu import run
@@ -39,3 +44,18 @@ def test_others_have_turns_while_much_is_written(output: str) -> None:
 def test_what_is_written_in_one_call_comes_out_whole(output: str) -> None:
     line = "." * 79 + "\n"
     assert line * ((100 << 10) // len(line)) in output.replace("\r", "")
+
+
+@pytest.mark.skipif(
+    (platform.system(), platform.machine()) != ("Linux", "x86_64"),
+    reason="the host is no x86-64 Linux: it cannot run the same program")
+def test_keys_settings_and_jobs_are_as_on_linux(programs: Programs, tmp_path: Path
+                                                ) -> None:
+    host = typed.on_the_host(programs.path("terminal"))
+    assert host[-1] == typed.END, host[-5:]
+    initrd = archive_with({"bin/terminal": programs["terminal"]},
+                          tmp_path / "initrd.cpio")
+    here = typed.here("terminal", initrd)
+    assert len(host) > 250
+    different = [pair for pair in zip_longest(host, here) if pair[0] != pair[1]]
+    assert not different, "(on the host, here)"

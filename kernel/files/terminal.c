@@ -1,24 +1,50 @@
 /*
- * terminal: reads lines from tty, writes to the console.
+ * terminal: the calls on it. What is typed comes from tty, what is written goes to
+ * the screen, and foreground says who may.
  */
 #include "files/terminal.h"
 
 #include "errno.h"
-#include "console.h"
+#include "string.h"
 #include "user_copy.h"
-#include "sched.h"
+#include "foreground.h"
 #include "timer.h"
+#include "screen.h"
 #include "tty.h"
 
-#define PIECE_SIZE         128 /* bytes copied at a time */
-#define TCGETS             0x5401
-#define TERMIOS_CHARACTERS 19
-#define TIOCGWINSZ         0x5413
+#define PIECE_SIZE 128 /* bytes copied at a time */
+
+#define TCGETS     0x5401
+#define TCSETS     0x5402 /* now; */
+#define TCSETSW    0x5403 /* when all is written, which it is; */
+#define TCSETSF    0x5404 /* and what was typed is forgotten */
+#define TCSBRK     0x5409
+#define TCFLSH     0x540b
+#define TIOCSCTTY  0x540e
+#define TIOCGPGRP  0x540f
+#define TIOCSPGRP  0x5410
+#define TIOCGWINSZ 0x5413
+#define TIOCSWINSZ 0x5414
+#define FIONREAD   0x541b
+#define TIOCNOTTY  0x5422
+#define TIOCGSID   0x5429
+
+#define TCIFLUSH   0 /* TCFLSH's argument: what was typed, */
+#define TCOFLUSH   1 /* what is to be written, */
+#define TCIOFLUSH  2 /* or both */
+
+struct window {
+	uint16_t rows, columns, width, height;
+};
+
+static struct window window = { 24, 80, 0, 0 };
 
 static long terminal_read(struct file *file, uint64_t buffer, size_t size)
 {
-	(void)file;
-	return tty_read(buffer, size);
+	int error = foreground_check(SIGTTIN);
+
+	return error < 0 ? error
+			 : tty_read(buffer, size, file->flags & O_NONBLOCK);
 }
 
 /* A byte takes its time to leave, and a program chooses how many there are: after
@@ -40,9 +66,11 @@ static long terminal_write(struct file *file, uint64_t buffer, size_t size)
 	static bool busy;
 	char piece[PIECE_SIZE];
 	size_t done = 0;
-	int error = 0;
+	int error = termios_local(TOSTOP) ? foreground_check(SIGTTOU) : 0;
 
 	(void)file;
+	if (error < 0)
+		return error;
 	while (busy)
 		if (sleep(&busy) < 0)
 			return -ERESTART;
@@ -54,7 +82,7 @@ static long terminal_write(struct file *file, uint64_t buffer, size_t size)
 		error = copyin(piece, buffer + done, n);
 		if (error < 0)
 			break;
-		console_write(piece, n);
+		screen_write(piece, n);
 		done += n;
 		if (done < size)
 			give_way();
@@ -69,25 +97,99 @@ static void terminal_stat(const struct node *node, struct stat *stat)
 	inode_stat(node->inode, stat);
 }
 
+static long set_termios(uint32_t request, uint64_t argument)
+{
+	struct termios settings;
+	int error = foreground_check(SIGTTOU);
+
+	if (error < 0)
+		return error;
+	if (copyin(&settings, argument, sizeof(settings)) < 0)
+		return -EFAULT;
+	if (request == TCSETSF)
+		tty_forget();
+	tty_set(&settings);
+	return 0;
+}
+
+static long forget(uint64_t which)
+{
+	int error = foreground_check(SIGTTOU);
+
+	if (error < 0)
+		return error;
+	if (which > TCIOFLUSH)
+		return -EINVAL;
+	if (which != TCOFLUSH)
+		tty_forget();
+	return 0;
+}
+
+/* The programs in the foreground may want to draw anew. */
+static long set_window(uint64_t argument)
+{
+	struct window new;
+
+	if (copyin(&new, argument, sizeof(new)) < 0)
+		return -EFAULT;
+	if (memcmp(&window, &new, sizeof(new)) != 0) {
+		window = new;
+		foreground_signal(SIGWINCH);
+	}
+	return 0;
+}
+
 static long terminal_ioctl(uint32_t request, uint64_t argument)
 {
-	/* Input: CR to NL; output: NL to CR NL; 115200 8N1; lines, echo. */
-	struct {
-		uint32_t input, output, control, local;
-		uint8_t line, characters[TERMIOS_CHARACTERS];
-	} termios = { 0x100, 0x5, 0x1cb2, 0x3a, 0, { 0 } };
-	struct {
-		uint16_t rows, columns, width, height;
-	} window = { 24, 80, 0, 0 };
+	int waiting = tty_waiting();
 
-	if (request == TCGETS)
+	switch (request) {
+	case TCGETS:
 		return copyout(argument, &termios, sizeof(termios));
-	if (request == TIOCGWINSZ)
+	case TCSETS:
+	case TCSETSW:
+	case TCSETSF:
+		return set_termios(request, argument);
+	case TCSBRK:
+		return 0; /* all is written */
+	case TCFLSH:
+		return forget(argument);
+	case TIOCSCTTY:
+		return foreground_take(argument == 1);
+	case TIOCNOTTY:
+		return foreground_leave();
+	case TIOCGPGRP:
+		return foreground_group(argument);
+	case TIOCSPGRP:
+		return foreground_set_group(argument);
+	case TIOCGSID:
+		return foreground_session(argument);
+	case TIOCGWINSZ:
 		return copyout(argument, &window, sizeof(window));
+	case TIOCSWINSZ:
+		return set_window(argument);
+	case FIONREAD:
+		return copyout(argument, &waiting, sizeof(waiting));
+	}
 	return -ENOTTY;
 }
 
 const struct file_ops terminal_ops = {
+	.read = terminal_read,
+	.write = terminal_write,
+	.stat = terminal_stat,
+	.ioctl = terminal_ioctl,
+};
+
+/* /dev/tty is whatever terminal the caller has: there is one, or none. */
+static int tty_open(int flags)
+{
+	(void)flags;
+	return foreground_has_terminal() ? 0 : -ENXIO;
+}
+
+const struct file_ops tty_ops = {
+	.open = tty_open,
 	.read = terminal_read,
 	.write = terminal_write,
 	.stat = terminal_stat,

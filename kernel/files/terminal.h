@@ -4,6 +4,7 @@
 
 #include "files/file.h"
 
-extern const struct file_ops terminal_ops;
+extern const struct file_ops terminal_ops; /* of the console */
+extern const struct file_ops tty_ops;      /* of the caller's terminal */
 
 #endif

@@ -25,7 +25,7 @@ static const struct {
 	uint64_t device;
 } kernel_files[] = {
 	{ "dev/console", &terminal_ops, S_IFCHR | 0620, DEVICE(5, 1) },
-	{ "dev/tty", &terminal_ops, S_IFCHR | 0666, DEVICE(5, 0) },
+	{ "dev/tty", &tty_ops, S_IFCHR | 0666, DEVICE(5, 0) },
 	{ "dev/null", &null_ops, S_IFCHR | 0666, DEVICE(1, 3) },
 	{ "dev/zero", &zero_ops, S_IFCHR | 0666, DEVICE(1, 5) },
 	{ "proc/ps", &ps_ops, S_IFREG | 0444, 0 },
