@@ -9,8 +9,8 @@ which is kept in OUT, so that all meet the same numbers. On a terminal a line sa
 far it is.
 
 What has a verdict is not graded again, unless its content has changed: interrupt it,
-repeat it, add late ones. Results that others have written into OUT (a cluster's job
-array, each by grade.py --output) count.
+repeat it, add late ones. ENGINE=slurm has a cluster do it: the same results, by a job
+array whose nodes see this tree, IN and OUT.
 
 Ends with 0 when every submission has a verdict, 2 if there is none for one.
 """
@@ -26,6 +26,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NoReturn, Optional, Sequence
@@ -33,6 +34,7 @@ from typing import Any, NoReturn, Optional, Sequence
 TREE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TREE / "grade"))
 # pylint: disable=wrong-import-position
+from course import slurm  # noqa: E402
 from course.overview import Overview  # noqa: E402
 from course.progress import Progress  # noqa: E402
 from course.settings import Course  # noqa: E402
@@ -49,6 +51,8 @@ Record = dict[str, Any]
 
 # What a batch has begun with.
 BEGUN = ".batch.json"
+# So often what a cluster's tasks have left undone is given to new ones.
+ROUNDS = 3
 # What learning systems put after a student's name.
 OF_A_SYSTEM = re.compile(r"_assignsubmission_(?:file|onlinetext)_?$")
 
@@ -56,8 +60,10 @@ OF_A_SYSTEM = re.compile(r"_assignsubmission_(?:file|onlinetext)_?$")
 def main() -> int:
     options = _options()
     try:
+        if options.task:
+            return task()
         return batch(options.submissions, options.out, options.lab, options.jobs,
-                     options.seed)
+                     options.seed, options.engine)
     except GraderError as error:
         print(f"batch: {plain(str(error))}", file=sys.stderr)
     except OSError as error:
@@ -66,7 +72,7 @@ def main() -> int:
 
 
 def batch(directory: Path, out: Path, lab: Optional[int], jobs: int,
-          seed: Optional[int]) -> int:
+          seed: Optional[int], engine: str = "local") -> int:
     """Grades what has no verdict yet, and writes the table."""
     submissions = find(directory)
     out.mkdir(parents=True, exist_ok=True)
@@ -76,7 +82,10 @@ def batch(directory: Path, out: Path, lab: Optional[int], jobs: int,
           flush=True)
     if todo:
         _make_ready(lab)
-        _grade_all(todo, out, lab, jobs, seed)
+        if engine == "slurm":
+            _grade_by_slurm(todo, out, lab, seed)
+        else:
+            _grade_all(todo, out, lab, jobs, seed)
     grades = [result_of(path, out) for path in submissions]
     whole_table = out / "grades.csv"
     whole_table.write_text(merged([grade for grade in grades if grade]))
@@ -104,7 +113,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1,
                         help="submissions side by side")
     parser.add_argument("--seed", type=lambda text: int(text, 0))
+    parser.add_argument("--engine", choices=("local", "slurm"), default="local",
+                        help="what does the work: this machine, or a cluster")
+    parser.add_argument("--task", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.task:
+        return options
     if not options.submissions or not options.out:
         _refuse("say where the submissions are and where the results go: "
                 "make batch IN=submissions OUT=results LAB=3")
@@ -159,6 +173,65 @@ def _grade_all(todo: Sequence[Path], out: Path, lab: Optional[int], jobs: int,
         for path, grade in zip(todo, pool.map(one, todo)):
             progress.say(line(path, grade))
         progress.close()
+
+
+def _grade_by_slurm(todo: Sequence[Path], out: Path, lab: Optional[int], seed: int
+                    ) -> None:
+    """Slurm begins again what was on a node that died. Whatever else ends a task, its
+    work is missing in the end and given to another."""
+    def stop(*_: object) -> NoReturn:
+        sys.exit(130)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    command = [sys.executable, str(Path(__file__).resolve()), "--task"]
+    about = {"out": str(out.resolve()), "lab": lab, "seed": seed}
+    before = {path: _written(path, out) for path in todo}
+    left, progress = list(todo), Progress(len(todo))
+    for _ in range(ROUNDS):
+        with slurm.array(command, [str(path.resolve()) for path in left], about, out
+                         ) as waiting:
+            while left and waiting.poll() is None:
+                left = _tell_new(left, before, out, progress)
+                try:
+                    waiting.wait(slurm.POLL)
+                except subprocess.TimeoutExpired:
+                    pass
+        left = _tell_new(left, before, out, progress)
+        if not left:
+            break
+    progress.close()
+    log = out / slurm.LOG
+    if log.exists() and not log.stat().st_size:
+        log.unlink()
+
+
+def _tell_new(left: Sequence[Path], before: dict[Path, Optional[int]], out: Path,
+              progress: Progress) -> list[Path]:
+    """Says what has a result now that had none, or another; returns the rest."""
+    still = []
+    for path in left:
+        if _written(path, out) == before[path]:
+            still.append(path)
+        elif grade := result_of(path, out):
+            progress.ended(report.exit_status(grade))
+            progress.say(line(path, grade))
+    return still
+
+
+def _written(path: Path, out: Path) -> Optional[int]:
+    try:
+        return result_path(path, out).stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def task() -> int:
+    """One task of a cluster's job array: some submissions, one after another."""
+    paths, about = slurm.part()
+    for path in paths:
+        grade_one(Path(path), Path(about["out"]), about["lab"], about["seed"])
+    return 0
 
 
 # ---- submissions ------------------------------------------------------------
@@ -233,10 +306,12 @@ def line(path: Path, grade: Record) -> str:
 
 
 def merged(grades: Sequence[Record]) -> str:
-    """One table of many gradebooks: a column for whatever any of them has."""
+    """One table of many gradebooks: a column for whatever any of them has. When each
+    was graded is not in it, so that it is the same whoever does it, and when."""
     rows = [next(csv.DictReader(io.StringIO(report.FORMATS["csv"](grade))))
             for grade in grades]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    columns = list(dict.fromkeys(name for row in rows for name in row
+                                 if name != "started"))
     return table([columns, *([row.get(name, "") for name in columns] for row in rows)])
 
 

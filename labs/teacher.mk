@@ -6,6 +6,7 @@ CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
 .PHONY: stress oracle known-wrong known-wrong-steps labs release batch alike gradebook matrix staircase steps figures
 
 check stress: build/tools-browser build/tools-book build/tools-alike
+stress: build/tools-slurm
 
 stress: all build/tools-check ## the long tests: TESTS=file (of check, too)
 	@$(PYTHON) -m pytest -n $(JOBS) --long $(TESTS)
@@ -26,8 +27,8 @@ labs: ## make the labs' branches from the commit that is checked out
 release: ## make what students clone: LAB=2 OUT=../students
 	@$(PYTHON) labs/release.py $(if $(LAB),--lab '$(LAB)')
 
-batch: build/tools-grade ## grade all submissions: IN=dir OUT=dir LAB=3 JOBS=n
-	@$(PYTHON) labs/batch.py --jobs $(JOBS) \
+batch: build/tools-grade ## grade all submissions: IN=dir OUT=dir LAB=3 JOBS=n ENGINE=slurm
+	@$(PYTHON) labs/batch.py --jobs $(JOBS) $(if $(ENGINE),--engine '$(ENGINE)') \
 		$(if $(LAB),--lab $(LAB)) $(if $(SEED),--seed $(SEED))
 
 alike: build/tools-alike ## which hand-ins look alike: IN=dir LAB=3 OUT=dir

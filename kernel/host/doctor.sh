@@ -2,7 +2,7 @@
 # rest.
 #   sh doctor.sh report        a table of everything, with versions
 #   sh doctor.sh install SET   what SET needs: build, gdb, grade, check, browser,
-#                              book, alike or matrix
+#                              book, alike, slurm or matrix
 #   sh doctor.sh has SET       succeeds when all of SET is there
 #   sh doctor.sh command TOOL  the command that installs one tool
 #   sh doctor.sh toolprefix    what stands before gcc to compile for x86-64
@@ -26,6 +26,9 @@ book_tools="$check_tools doxygen sphinx furo myst_parser breathe esbuild"
 browser_tools="chromium chromedriver selenium"
 # What make alike compares hand-ins with. Packaged by Debian and Ubuntu only.
 alike_tools="$grade_tools sim_c"
+# What the test of make batch ENGINE=slurm starts a cluster of. A teacher's cluster has
+# its own.
+slurm_tools="$grade_tools slurmctld slurmd sbatch munged"
 # What make matrix makes other systems with.
 matrix_tools="python debootstrap"
 
@@ -153,8 +156,10 @@ package() {
     apt:bwrap | dnf:bwrap | pacman:bwrap) echo bubblewrap ;;
     apt:musl) echo musl-tools ;;
     apt:sim_c) echo similarity-tester ;;
-    *:sim_c) ;;
+    apt:sbatch) echo slurm-client ;;
+    apt:munged) echo munge ;;
     apt:*) echo "$2" ;;
+    *:sim_c | *:slurmctld | *:slurmd | *:sbatch | *:munged) ;;
 
     dnf:compiler) echo gcc ;;
     dnf:linker) echo binutils ;;
@@ -274,7 +279,7 @@ install() {
         [ -n "$lack" ] || return 0
     fi
     # Without these, their tests are skipped; what a person asks for says it again.
-    case $1 in browser | alike)
+    case $1 in browser | alike | slurm)
         # shellcheck disable=SC2086
         echo "doctor: nothing of $1, for want of" $lack >&2
         return 0 ;;
