@@ -3,7 +3,7 @@
 TESTS ?= grade/system# what make check runs, and make stress
 CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
 
-.PHONY: stress oracle known-wrong known-wrong-steps labs release batch alike gradebook matrix staircase steps figures
+.PHONY: stress oracle known-wrong known-wrong-steps labs release batch alike gradebook gradescope matrix staircase steps figures
 
 check stress: build/tools-browser build/tools-book build/tools-alike
 stress: build/tools-slurm
@@ -36,6 +36,9 @@ alike: build/tools-alike ## which hand-ins look alike: IN=dir LAB=3 OUT=dir
 
 gradebook: build/tools-grade ## the marks of a course: COURSE=course.toml OUT=dir
 	@$(PYTHON) labs/gradebook.py
+
+gradescope: build/tools-grade ## what a service grades a lab with: LAB=3 OUT=dir
+	@$(PYTHON) labs/services.py $@ $(if $(LAB),--lab '$(LAB)')
 
 # MATRIX_DIR=dir keeps the other systems elsewhere than in /var/cache.
 matrix: build/tools-matrix ## try the tree on other Debians, as root (SUITE=sid SHORT=1)

@@ -1,0 +1,201 @@
+"""What services get to grade a lab with: Gradescope's zip, in the layout of its image, on
+this machine and, by --long, in a Debian that has nothing yet; PrairieLearn, Autolab."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any, Iterator, Optional
+
+import pytest
+
+import labs
+from machine import deadlines, environment
+from machine.qemu import TREE
+
+from test_batch import put
+from test_reports import check_gradescope
+
+sys.path.insert(0, str(TREE / "labs"))
+# pylint: disable=wrong-import-position
+import matrix  # noqa: E402
+import release  # noqa: E402
+import services  # noqa: E402
+import tree  # noqa: E402
+
+WHOLE = tree.solved()
+LAB = 4
+# This machine's tools, and nothing of people's; as an image has them.
+IMAGE = ["bwrap", "--die-with-parent", "--unshare-pid", "--proc", "/proc", "--dev", "/dev",
+         "--tmpfs", "/tmp", *(word for path in ("/usr", "/etc") for word in
+                              ("--ro-bind", path, path)),
+         *(word for name in ("bin", "sbin", "lib", "lib64") for word in
+           ("--symlink", f"usr/{name}", f"/{name}"))]
+
+
+# ---- what is in it ----------------------------------------------------------
+
+@pytest.mark.parametrize("lab", labs.LABS)
+def test_no_solution_that_is_not_out_is_in_the_zip(lab: int) -> None:
+    packed = services.PACKED["gradescope"](WHOLE, lab)[f"gradescope-lab{lab}.zip"]
+    telling = release.telling_lines(WHOLE, lab)
+    assert len(telling.lines) > 5
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        names = archive.namelist()
+        for name in names:
+            assert list(telling.hits(archive.read(name))) == [], name
+        modes = {name: archive.getinfo(name).external_attr >> 16 for name in names}
+    assert {"setup.sh", "run_autograder", "lab", "threshold/Makefile"} < set(names)
+    assert modes["run_autograder"] & 0o111 and modes["setup.sh"] & 0o111
+    assert not [name for name in names if "known_wrong" in name or "teacher" in name]
+
+
+def test_a_planted_solution_is_refused() -> None:
+    leak = (TREE / "kernel/fork.c").read_bytes()
+    whole = {**WHOLE, "docs/leak.md": (tree.PLAIN, leak)}
+    with pytest.raises(tree.TreeError, match="docs/leak.md"):
+        services.gradescope(whole, 5)
+
+
+def test_a_wrong_call_is_told_so() -> None:
+    for more, says in (((), "say which lab"), (("--lab", "9"), "invalid choice")):
+        done = subprocess.run(
+            ["/usr/bin/python3", "labs/services.py", "gradescope", *more], cwd=TREE,
+            capture_output=True, text=True, timeout=deadlines.host())
+        assert done.returncode == 2 and says in done.stderr
+
+
+# ---- Gradescope's image -----------------------------------------------------
+
+class Image:
+    """A directory that is /autograder, with the zip unpacked in it as there."""
+
+    def __init__(self, top: Path) -> None:
+        self.top = top
+        for name in ("source", "results", "submission"):
+            (top / name).mkdir(parents=True)
+        tree.write(services.gradescope(WHOLE, LAB), top / "source")
+        shutil.copy(top / "source/run_autograder", top)
+
+    def hand_in(self, text: Optional[str] = None) -> None:
+        self.empty()
+        put(self.top / "submission", text)
+
+    def empty(self) -> None:
+        shutil.rmtree(self.top / "submission")
+        (self.top / "submission").mkdir()
+
+    def run(self, command: str = "/autograder/run_autograder", **more: str
+            ) -> "subprocess.CompletedProcess[str]":
+        variables = [word for name, value in more.items()
+                     for word in ("--setenv", name, value)]
+        return subprocess.run(
+            [*IMAGE, "--bind", str(self.top), "/autograder", "--chdir", "/autograder",
+             *variables, "sh", "-c", command], capture_output=True, text=True,
+            env={**environment.without_make(), "HOME": "/tmp"}, check=False,
+            timeout=deadlines.run() * 10)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        made: dict[str, Any] = json.loads(
+            (self.top / "results/results.json").read_text())
+        check_gradescope(made)
+        assert "leaderboard" not in made
+        return made
+
+    @property
+    def score(self) -> Optional[float]:
+        """What Gradescope shows; None where it says that the autograder failed."""
+        if not (self.top / "results/results.json").exists():
+            return None
+        tests = self.result["tests"]
+        assert "score" not in self.result
+        return sum(test["score"] for test in tests) if tests else None
+
+
+@pytest.fixture(name="image", scope="module")
+def _image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+    return Image(tmp_path_factory.mktemp("gradescope"))
+
+
+needs_bwrap = pytest.mark.skipif(not shutil.which("bwrap"), reason="no bubblewrap here")
+
+
+@needs_bwrap
+def test_the_image_is_made_once_and_shows_that_it_works(image: Image) -> None:
+    """All of setup.sh but apt-get, which cannot write into this machine."""
+    done = image.run("sed '/^apt-get/d' source/setup.sh | sh")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith(f"setup.sh: ready to grade lab {LAB}.\n")
+    assert not (image.top / "source/threshold/build/grade.json").exists()
+    done = image.run("sed '/^apt-get/d' source/setup.sh | sh", QEMU="none")
+    assert done.returncode == 1 and "does not work here" in done.stderr
+
+
+@needs_bwrap
+def test_a_right_one_has_all_points(image: Image) -> None:
+    image.hand_in()
+    image.run()
+    assert image.score == 29
+
+
+@needs_bwrap
+def test_a_broken_one_has_none_and_reads_why(image: Image) -> None:
+    image.hand_in("int x = ;\n")
+    image.run()
+    assert image.score == 0
+    assert "kernel/frame.c" in image.result["tests"][0]["output"]
+
+
+@needs_bwrap
+def test_what_is_the_machines_fault_is_no_mark(image: Image) -> None:
+    image.hand_in()
+    assert image.run().returncode == 0 and image.score == 29
+    image.run(QEMU="none")
+    assert image.score is None
+    assert "no verdict on the submission" in image.result["output"]
+    image.empty()
+    image.run()
+    assert image.score is None
+
+
+@needs_bwrap
+def test_a_grader_that_does_not_begin_does_not_leave_the_last_result(image: Image) -> None:
+    image.hand_in()
+    image.run()
+    assert image.score == 29
+    image.run("sed s,/usr/bin/python3,/bin/false, run_autograder | sh")
+    assert image.score is None
+
+
+# ---- a Debian that has nothing yet -------------------------------------------
+
+@pytest.fixture(name="debian", scope="module")
+def _debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[matrix.Root]:
+    try:
+        mirror = matrix.check_possible()
+    except matrix.CannotMakeRoots as reason:
+        pytest.skip(str(reason))
+    place = tmp_path_factory.mktemp("roots")
+    root = matrix.Root(next(s for s in matrix.SUITES if s.name == "trixie"), place)
+    root.make(mirror, place / "log")
+    yield root
+    shutil.rmtree(place)
+
+
+@pytest.mark.long
+def test_the_zip_works_in_a_debian_that_has_nothing_yet(debian: matrix.Root) -> None:
+    top, log = debian.path / "autograder", debian.path.parent / "log"
+    image = Image(top)
+    done = debian.run("sh /autograder/source/setup.sh", log)
+    assert done.status == 0, done.output[-3000:]
+    for text, score in ((None, 29), ("no C\n", 0), (None, None)):
+        image.hand_in(text)
+        more = "QEMU=none " if score is None else ""
+        debian.run(f"cd /autograder && {more}./run_autograder", log)
+        assert image.score == score
