@@ -15,6 +15,7 @@
 #include "alarm.h"
 #include "files/calls.h"
 #include "files/names.h"
+#include "files/attributes.h"
 #include "files/path.h"
 #include "exec.h"
 #include "frame.h"

@@ -1,6 +1,6 @@
 /*
  * names: the calls that take a path, with Linux's arguments and results: man 2 of
- * each. There is one user, who may do everything.
+ * each.
  */
 #ifndef NAMES_H
 #define NAMES_H
@@ -18,12 +18,6 @@ long sys_linkat(int from_directory, uint64_t from, int to_directory,
 long sys_symlinkat(uint64_t target, int directory, uint64_t path);
 long sys_readlinkat(int directory, uint64_t path, uint64_t buffer, size_t size);
 long sys_truncate(uint64_t path, long size);
-long sys_faccessat(int directory, uint64_t path, int mode);
-long sys_fchmodat(int directory, uint64_t path, uint32_t mode);
-long sys_fchmod(int fd, uint32_t mode);
-long sys_utimensat(int directory, uint64_t path, uint64_t times, int flags);
-long sys_fstat(int fd, uint64_t buffer);
-long sys_newfstatat(int directory, uint64_t path, uint64_t buffer, int flags);
 long sys_getcwd(uint64_t buffer, size_t size);
 long sys_chdir(uint64_t path);
 long sys_fchdir(int fd);

@@ -1,0 +1,140 @@
+/*
+ * attributes: the calls about what an inode says of itself.
+ */
+#include "files/attributes.h"
+
+#include "errno.h"
+#include "user_copy.h"
+#include "timer.h"
+#include "files/path.h"
+
+#define PERMISSIONS 07777
+#define X_OK        1
+#define ACCESS_ALL  7
+#define UTIME_NOW   0x3fffffff
+#define UTIME_OMIT  0x3ffffffe
+
+/* Who may do everything may execute what anybody may. */
+long sys_faccessat(int directory, uint64_t user_path, int mode)
+{
+	static struct path path;
+	int error;
+
+	if (mode & ~ACCESS_ALL)
+		return -EINVAL;
+	error = path_find(&path, directory, user_path, FOLLOW);
+	if (error == 0 && mode & X_OK && !inode_is(path.inode, S_IFDIR) &&
+	    !(path.inode->mode & S_IXALL))
+		error = -EACCES;
+	return error;
+}
+
+static long set_mode(struct inode *inode, uint32_t mode)
+{
+	inode->mode = (inode->mode & S_IFMT) | (mode & PERMISSIONS);
+	inode->changed = timer_unix_time();
+	return 0;
+}
+
+long sys_fchmodat(int directory, uint64_t user_path, uint32_t mode)
+{
+	static struct path path;
+	int error = path_find(&path, directory, user_path, FOLLOW);
+
+	return error < 0 ? error : set_mode(path.inode, mode);
+}
+
+long sys_fchmod(int fd, uint32_t mode)
+{
+	struct file *file = fd_file(fd);
+
+	if (!file)
+		return -EBADF;
+	return file->node.inode ? set_mode(file->node.inode, mode) : -EINVAL;
+}
+
+/* One of the two times of utimensat. */
+static int set_time(uint64_t *time, const int64_t given[2])
+{
+	if (given[1] == UTIME_OMIT)
+		return 0;
+	if (given[1] == UTIME_NOW) {
+		*time = timer_unix_time();
+		return 0;
+	}
+	if (given[1] < 0 || given[1] >= NANOSECONDS)
+		return -EINVAL;
+	*time = given[0] * NANOSECONDS + given[1];
+	return 0;
+}
+
+long sys_utimensat(int directory, uint64_t user_path, uint64_t user_times,
+		   int flags)
+{
+	static struct path path;
+	int64_t times[2][2] = { { 0, UTIME_NOW }, { 0, UTIME_NOW } };
+	struct file *file = fd_file(directory);
+	struct inode *inode;
+	int error = 0;
+
+	if (flags & ~AT_SYMLINK_NOFOLLOW)
+		return -EINVAL;
+	if (user_times && copyin(times, user_times, sizeof(times)) < 0)
+		return -EFAULT;
+	if (user_path)
+		error = path_find(&path, directory, user_path,
+				  flags & AT_SYMLINK_NOFOLLOW
+					  ? FOLLOW_BEFORE_SLASH
+					  : FOLLOW);
+	else if (!file || !file->node.inode)
+		error = -EBADF;
+	if (error < 0)
+		return error;
+	inode = user_path ? path.inode : file->node.inode;
+	error = set_time(&inode->accessed, times[0]);
+	if (error == 0)
+		error = set_time(&inode->modified, times[1]);
+	inode->changed = timer_unix_time();
+	return error;
+}
+
+static long give_stat(const struct node *node, uint64_t buffer)
+{
+	struct stat stat = { .links = 1, .block_size = PAGE_SIZE };
+
+	node->ops->stat(node, &stat);
+	return copyout(buffer, &stat, sizeof(stat));
+}
+
+long sys_fstat(int fd, uint64_t buffer)
+{
+	struct file *file = fd_file(fd);
+
+	return file ? give_stat(&file->node, buffer) : -EBADF;
+}
+
+static long stat_inode(struct inode *inode, uint64_t buffer)
+{
+	struct node node = { .ops = inode->ops, .inode = inode };
+
+	return give_stat(&node, buffer);
+}
+
+long sys_newfstatat(int directory, uint64_t user_path, uint64_t buffer,
+		    int flags)
+{
+	static struct path path;
+	char first;
+	int error;
+
+	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH))
+		return -EINVAL;
+	if (flags & AT_EMPTY_PATH && copyin(&first, user_path, 1) == 0 &&
+	    !first)
+		return directory == AT_FDCWD ? stat_inode(path_cwd(), buffer)
+					     : sys_fstat(directory, buffer);
+	error = path_find(&path, directory, user_path,
+			  flags & AT_SYMLINK_NOFOLLOW ? FOLLOW_BEFORE_SLASH
+						      : FOLLOW);
+	return error < 0 ? error : stat_inode(path.inode, buffer);
+}
