@@ -11,6 +11,7 @@
 #include "string.h"
 #include "per_cpu.h"
 #include "user_copy.h"
+#include "random.h"
 #include "files/regular.h"
 #include "files/path.h"
 
@@ -212,24 +213,6 @@ static uint64_t headers_va(const struct image *image)
 	return 0;
 }
 
-/* 2^64 by the golden ratio, and an odd number with bits all over. */
-#define GOLDEN_RATIO 0x9e3779b97f4a7c15
-#define MIXER        0xbf58476d1ce4e5b9
-#define HALF_OF_BITS 32
-
-/* Sixteen bytes for AT_RANDOM. They differ from run to run, as the clock does;
- * they are no secret. */
-static void fill_random(uint64_t random[2])
-{
-	uint64_t x = rdtsc();
-
-	for (int i = 0; i < 2; i++) {
-		x += GOLDEN_RATIO;
-		random[i] = x * MIXER;
-		random[i] ^= random[i] >> HALF_OF_BITS;
-	}
-}
-
 #define STACK_ALIGN 16
 #define RANDOM_SIZE 16
 #define AUXV_SIZE   (12 * 2 * sizeof(uint64_t))
@@ -271,7 +254,9 @@ static uint64_t build_stack(struct vm *vm, const struct image *image,
 	if (!page)
 		return 0;
 	memcpy(page + PAGE_SIZE - (top - strings), args->text, args->size);
-	fill_random((uint64_t *)(page + PAGE_SIZE - (top - random)));
+	word = (uint64_t *)(page + PAGE_SIZE - (top - random));
+	for (size_t i = 0; i < RANDOM_SIZE / sizeof(*word); i++)
+		word[i] = random_next();
 	word = (uint64_t *)(page + PAGE_SIZE - (top - rsp));
 	*word++ = args->argc;
 	for (int i = 0; i < args->argc + args->envc; i++) {

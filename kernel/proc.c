@@ -196,7 +196,26 @@ static bool has_news(const struct proc *child, int options)
 	       (child->status == STATUS_CONTINUED ? WCONTINUED : WUNTRACED);
 }
 
-long proc_wait(int pid, int *status, int options)
+static void add_usage(struct usage *sum, const struct usage *usage)
+{
+	sum->user += usage->user;
+	sum->system += usage->system;
+}
+
+/* The parent hears it; of a child that ended, for the last time. */
+static void take_news(struct proc *child, struct proc_news *news)
+{
+	news->status = child->status;
+	news->usage = child->usage;
+	add_usage(&news->usage, &child->children_usage);
+	child->has_news = false;
+	if (child->state != PROC_ZOMBIE)
+		return;
+	add_usage(&proc_current()->children_usage, &news->usage);
+	proc_free(child);
+}
+
+long proc_wait(int pid, struct proc_news *news, int options)
 {
 	struct proc *p = proc_current();
 	int error = 0;
@@ -214,11 +233,8 @@ long proc_wait(int pid, int *status, int options)
 			has_child = true;
 			if (!has_news(child, options))
 				continue;
-			*status = child->status;
 			pid = child->pid;
-			child->has_news = false;
-			if (child->state == PROC_ZOMBIE)
-				proc_free(child);
+			take_news(child, news);
 			return pid;
 		}
 		if (!has_child)

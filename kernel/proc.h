@@ -38,11 +38,18 @@ void proc_exit(int status) __attribute__((noreturn));
 #define WUNTRACED  2
 #define WCONTINUED 8
 
-/* wait4: the pid of a child that ended, its status in *status; with WUNTRACED
+/* What a child has to say: a status of wait4's, and what it has used, with the
+ * children that it has waited for. */
+struct proc_news {
+	int status;
+	struct usage usage;
+};
+
+/* wait4: the pid of a child that ended, and the news of it; with WUNTRACED
  * and WCONTINUED also of one that was stopped, or went on. pid is a child's, -1
  * for any, 0 for one of the caller's group, else minus a group. With WNOHANG
  * returns 0 if there is no news. */
-long proc_wait(int pid, int *status, int options);
+long proc_wait(int pid, struct proc_news *news, int options);
 
 /* The current process is stopped by a signal until another one lets it go on. */
 void proc_stop(int signal);

@@ -13,6 +13,10 @@
 #include "user_copy.h"
 #include "timer.h"
 #include "alarm.h"
+#include "clock.h"
+#include "usage.h"
+#include "identity.h"
+#include "random.h"
 #include "files/calls.h"
 #include "files/names.h"
 #include "files/attributes.h"
@@ -23,18 +27,15 @@
 #include "deliver.h"
 #include "mmap.h"
 
-#define WAIT_LINUX      0xe0000000 /* __WALL and others: about threads */
-#define ARCH_SET_GS     0x1001
-#define ARCH_SET_FS     0x1002
-#define ARCH_GET_FS     0x1003
-#define ARCH_GET_GS     0x1004
-#define CLOCK_REALTIME  0
-#define CLOCK_MONOTONIC 1
-#define UTS_LENGTH      65 /* of each field of struct utsname */
-
-struct timespec {
-	int64_t seconds, nanoseconds;
-};
+#define WAIT_LINUX  0xe0000000 /* __WALL and others: about threads */
+#define ARCH_SET_GS 0x1001
+#define ARCH_SET_FS 0x1002
+#define ARCH_GET_FS 0x1003
+#define ARCH_GET_GS 0x1004
+#define PR_SET_NAME 15
+#define PR_GET_NAME 16
+#define ROBUST_LIST 24 /* bytes of its head */
+#define UTS_LENGTH  65 /* of each field of struct utsname */
 
 static long sys_getpid(void)
 {
@@ -57,67 +58,23 @@ static long sys_exit(int code)
 	proc_exit(STATUS_EXITED(code));
 }
 
-static long sys_wait4(int pid, uint64_t user_status, int options)
+static long sys_wait4(int pid, uint64_t user_status, int options,
+		      uint64_t user_usage)
 {
-	int status;
+	struct proc_news news;
 	long result;
 
 	if (options & ~(WNOHANG | WUNTRACED | WCONTINUED | WAIT_LINUX))
 		return -EINVAL;
 	if (pid == INT32_MIN)
 		return -ESRCH; /* it has no negative */
-	result = proc_wait(pid, &status, options);
+	result = proc_wait(pid, &news, options);
+	if (result > 0 && user_usage && usage_give(user_usage, &news.usage) < 0)
+		return -EFAULT;
 	if (result > 0 && user_status &&
-	    copyout(user_status, &status, sizeof(status)) < 0)
+	    copyout(user_status, &news.status, sizeof(news.status)) < 0)
 		return -EFAULT;
 	return result;
-}
-
-/* The part of a sleep that a signal has cut off. */
-static long cut_short(uint64_t end, uint64_t remaining)
-{
-	uint64_t now = timer_now(), left = end > now ? end - now : 0;
-
-	if (remaining && copyout(remaining,
-				 &(struct timespec){ left / NANOSECONDS,
-						     left % NANOSECONDS },
-				 sizeof(struct timespec)) < 0)
-		return -EFAULT;
-	proc_current()->sleep_end = end;
-	return -ERESTART_UNLESS_HANDLED;
-}
-
-static long sys_nanosleep(uint64_t request, uint64_t remaining)
-{
-	struct timespec time;
-	uint64_t start = timer_now(), end = proc_current()->sleep_end;
-	int error = copyin(&time, request, sizeof(time));
-
-	if (error < 0)
-		return error;
-	if (time.seconds < 0 || time.nanoseconds < 0 ||
-	    time.nanoseconds >= NANOSECONDS)
-		return -EINVAL;
-	if (time.seconds > INT32_MAX)
-		time.seconds = INT32_MAX;
-	if (!end) /* else it was stopped in its sleep, and goes on */
-		end = start + time.seconds * NANOSECONDS + time.nanoseconds;
-	proc_current()->sleep_end = 0;
-	return timer_sleep_until(end) < 0 ? cut_short(end, remaining) : 0;
-}
-
-static long sys_clock_gettime(int clock, uint64_t result)
-{
-	uint64_t now = timer_now();
-
-	if (clock == CLOCK_REALTIME)
-		now = timer_unix_time();
-	else if (clock != CLOCK_MONOTONIC)
-		return -EINVAL;
-	return copyout(
-		result,
-		&(struct timespec){ now / NANOSECONDS, now % NANOSECONDS },
-		sizeof(struct timespec));
 }
 
 static long sys_uname(uint64_t result)
@@ -148,6 +105,34 @@ static long sys_sysinfo(uint64_t result)
 	for_each_proc(p)
 		info.processes++;
 	return copyout(result, &info, sizeof(info));
+}
+
+/* The name, and nothing else of what Linux has here. */
+static long sys_prctl(int option, uint64_t address)
+{
+	struct proc *p = proc_current();
+	char name[NAME_SIZE] = { 0 };
+	long length;
+
+	if (option == PR_GET_NAME) {
+		strlcpy(name, p->name, sizeof(name));
+		return copyout(address, name, sizeof(name));
+	}
+	if (option != PR_SET_NAME)
+		return -EINVAL;
+	length = copyinstr(name, address, sizeof(name));
+	if (length < 0 && length != -ENAMETOOLONG)
+		return length;
+	name[NAME_SIZE - 1] = 0;
+	strlcpy(p->name, name, sizeof(p->name));
+	return 0;
+}
+
+/* For threads that die with a lock in their hands. There are no threads. */
+static long sys_set_robust_list(uint64_t head, size_t size)
+{
+	(void)head;
+	return size == ROBUST_LIST ? 0 : -EINVAL;
 }
 
 /* In ring 0 the MSR named KERNEL_GS_BASE holds the user's. */
@@ -251,13 +236,17 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 	case SYS_exit:
 		return sys_exit(a1);
 	case SYS_wait4:
-		return sys_wait4(a1, a2, a3);
+		return sys_wait4(a1, a2, a3, a4);
 	case SYS_kill:
 		return sys_kill(a1, a2);
 	case SYS_uname:
 		return sys_uname(a1);
 	case SYS_fcntl:
 		return sys_fcntl(a1, a2, a3);
+	case SYS_fsync:
+		return sys_fsync(a1);
+	case SYS_fdatasync:
+		return sys_fsync(a1);
 	case SYS_truncate:
 		return sys_truncate(a1, a2);
 	case SYS_ftruncate:
@@ -289,10 +278,36 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_fchmodat(AT_FDCWD, a1, a2);
 	case SYS_fchmod:
 		return sys_fchmod(a1, a2);
+	case SYS_chown:
+		return sys_fchownat(AT_FDCWD, a1, a2, a3, 0);
+	case SYS_fchown:
+		return sys_fchown(a1, a2, a3);
+	case SYS_lchown:
+		return sys_fchownat(AT_FDCWD, a1, a2, a3, AT_SYMLINK_NOFOLLOW);
 	case SYS_umask:
 		return sys_umask(a1);
+	case SYS_gettimeofday:
+		return sys_gettimeofday(a1, a2);
+	case SYS_getrlimit:
+		return sys_getrlimit(a1, a2);
+	case SYS_getrusage:
+		return sys_getrusage(a1, a2);
 	case SYS_sysinfo:
 		return sys_sysinfo(a1);
+	case SYS_times:
+		return sys_times(a1);
+	case SYS_getuid:
+		return sys_getid();
+	case SYS_getgid:
+		return sys_getid();
+	case SYS_setuid:
+		return sys_setid(a1);
+	case SYS_setgid:
+		return sys_setid(a1);
+	case SYS_geteuid:
+		return sys_getid();
+	case SYS_getegid:
+		return sys_getid();
 	case SYS_setpgid:
 		return sys_setpgid(a1, a2);
 	case SYS_getppid:
@@ -301,6 +316,22 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_getpgid(0);
 	case SYS_setsid:
 		return sys_setsid();
+	case SYS_setreuid:
+		return sys_setreid(a1, a2);
+	case SYS_setregid:
+		return sys_setreid(a1, a2);
+	case SYS_getgroups:
+		return sys_getgroups(a1, a2);
+	case SYS_setgroups:
+		return sys_setgroups(a1, a2);
+	case SYS_setresuid:
+		return sys_setresid(a1, a2, a3);
+	case SYS_getresuid:
+		return sys_getresid(a1, a2, a3);
+	case SYS_setresgid:
+		return sys_setresid(a1, a2, a3);
+	case SYS_getresgid:
+		return sys_getresid(a1, a2, a3);
 	case SYS_getpgid:
 		return sys_getpgid(a1);
 	case SYS_getsid:
@@ -311,18 +342,34 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_rt_sigsuspend(a1, a2);
 	case SYS_sigaltstack:
 		return sys_sigaltstack(a1, a2, get_saved_user_rsp());
+	case SYS_statfs:
+		return sys_statfs(a1, a2);
+	case SYS_fstatfs:
+		return sys_fstatfs(a1, a2);
+	case SYS_prctl:
+		return sys_prctl(a1, a2);
 	case SYS_arch_prctl:
 		return sys_arch_prctl(a1, a2);
+	case SYS_setrlimit:
+		return sys_setrlimit(a1, a2);
+	case SYS_sync:
+		return 0;
 	case SYS_gettid:
 		return sys_getpid();
 	case SYS_tkill:
 		return sys_tkill(a1, a2);
+	case SYS_time:
+		return sys_time(a1);
 	case SYS_getdents64:
 		return sys_getdents64(a1, a2, a3);
 	case SYS_set_tid_address:
 		return sys_getpid();
 	case SYS_clock_gettime:
 		return sys_clock_gettime(a1, a2);
+	case SYS_clock_getres:
+		return sys_clock_getres(a1, a2);
+	case SYS_clock_nanosleep:
+		return sys_clock_nanosleep(a1, a2, a3, a4);
 	case SYS_exit_group:
 		return sys_exit(a1);
 	case SYS_tgkill:
@@ -331,6 +378,8 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_openat(a1, a2, a3, a4);
 	case SYS_mkdirat:
 		return sys_mkdirat(a1, a2, a3);
+	case SYS_fchownat:
+		return sys_fchownat(a1, a2, a3, a4, a5);
 	case SYS_newfstatat:
 		return sys_newfstatat(a1, a2, a3, a4);
 	case SYS_unlinkat:
@@ -347,12 +396,22 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_fchmodat(a1, a2, a3);
 	case SYS_faccessat:
 		return sys_faccessat(a1, a2, a3);
+	case SYS_set_robust_list:
+		return sys_set_robust_list(a1, a2);
 	case SYS_utimensat:
 		return sys_utimensat(a1, a2, a3, a4);
 	case SYS_dup3:
 		return sys_dup3(a1, a2, a3);
 	case SYS_pipe2:
 		return sys_pipe2(a1, a2);
+	case SYS_prlimit64:
+		return sys_prlimit64(a1, a2, a3, a4);
+	case SYS_renameat2:
+		return sys_renameat2(a1, a2, a3, a4, a5);
+	case SYS_getrandom:
+		return sys_getrandom(a1, a2, a3);
+	case SYS_faccessat2:
+		return sys_faccessat2(a1, a2, a3, a4);
 	}
 	return -ENOSYS;
 }

@@ -94,9 +94,14 @@ void timer_tick(void)
 	wakeup(&ticks);
 }
 
+uint64_t timer_period(void)
+{
+	return NANOSECONDS / hz;
+}
+
 uint64_t timer_now(void)
 {
-	return ticks * (NANOSECONDS / hz);
+	return ticks * timer_period();
 }
 
 uint64_t timer_unix_time(void)

@@ -14,6 +14,9 @@ void timer_init(void);
 /* Carries out a tick; wakes those who wait for one. */
 void timer_tick(void);
 
+/* Nanoseconds from tick to tick. */
+uint64_t timer_period(void);
+
 /* Nanoseconds since timer_init, and since 1970 (by the CMOS clock's seconds at
  * timer_init); both move by whole ticks. */
 uint64_t timer_now(void);

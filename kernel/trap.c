@@ -13,6 +13,7 @@
 #include "pic.h"
 #include "timer.h"
 #include "alarm.h"
+#include "usage.h"
 #include "tty.h"
 #include "proc.h"
 #include "deliver.h"
@@ -110,6 +111,7 @@ static void interrupt(const struct trap_frame *frame)
 		tty_interrupt();
 	if (irq != IRQ_TIMER)
 		return;
+	usage_tick(frame->cs & CPL_MASK);
 	timer_tick();
 	alarm_tick();
 	if (frame->cs & CPL_MASK)

@@ -37,6 +37,7 @@ PROGRAMS: dict[str, list[str]] = {
     "timing": [],
     "signals": [],
     "writes": ["poem"],
+    "questions": ["poem"],
 }
 
 

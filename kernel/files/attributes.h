@@ -9,10 +9,16 @@
 #include <stdint.h>
 
 long sys_faccessat(int directory, uint64_t path, int mode);
+long sys_faccessat2(int directory, uint64_t path, int mode, int flags);
 long sys_fchmodat(int directory, uint64_t path, uint32_t mode);
 long sys_fchmod(int fd, uint32_t mode);
+long sys_fchownat(int directory, uint64_t path, uint32_t user, uint32_t group,
+		  int flags);
+long sys_fchown(int fd, uint32_t user, uint32_t group);
 long sys_utimensat(int directory, uint64_t path, uint64_t times, int flags);
 long sys_fstat(int fd, uint64_t buffer);
 long sys_newfstatat(int directory, uint64_t path, uint64_t buffer, int flags);
+long sys_statfs(uint64_t path, uint64_t buffer);
+long sys_fstatfs(int fd, uint64_t buffer);
 
 #endif

@@ -171,6 +171,17 @@ long sys_ftruncate(int fd, long size)
 	return regular_resize(file->node.inode, size);
 }
 
+/* All that is written is where it stays. */
+long sys_fsync(int fd)
+{
+	struct file *file = fd_file(fd);
+
+	if (!file)
+		return -EBADF;
+	return file->node.ops == &regular_ops || file->node.ops->list ? 0
+								      : -EINVAL;
+}
+
 long sys_close(int fd)
 {
 	struct file *file = fd_file(fd);

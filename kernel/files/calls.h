@@ -15,6 +15,7 @@ long sys_writev(int fd, uint64_t vector, int count);
 long sys_pread64(int fd, uint64_t buffer, size_t size, long offset);
 long sys_pwrite64(int fd, uint64_t buffer, size_t size, long offset);
 long sys_ftruncate(int fd, long size);
+long sys_fsync(int fd);
 long sys_close(int fd);
 long sys_lseek(int fd, long offset, int whence);
 long sys_getdents64(int fd, uint64_t buffer, size_t size);

@@ -12,9 +12,14 @@
 static struct pool inodes = { .size = sizeof(struct inode) };
 static uint64_t last_number;
 
+uint64_t files_pages_max(void)
+{
+	return page_total() - page_total() / PROGRAMS_PART;
+}
+
 bool files_may_grow(void)
 {
-	return page_free_count() > page_total() / PROGRAMS_PART;
+	return page_free_count() > page_total() - files_pages_max();
 }
 
 struct inode *inode_create(uint32_t mode, const struct file_ops *ops)

@@ -82,7 +82,9 @@ void inode_touch(struct inode *inode);
 
 void inode_stat(const struct inode *inode, struct stat *stat);
 
-/* May files take another page? An eighth of the memory is left to programs. */
+/* How many pages files may take: an eighth of the memory is left to programs. May
+ * they take another one? */
+uint64_t files_pages_max(void);
 bool files_may_grow(void);
 
 static inline bool inode_is(const struct inode *inode, uint32_t type)

@@ -14,14 +14,16 @@
 #include "files/regular.h"
 #include "files/path.h"
 
-#define PERMISSIONS 07777
-#define S_IRWXUGO   0777
+#define PERMISSIONS      07777
+#define S_IRWXUGO        0777
 
-#define O_ASYNC     020000
-#define O_DIRECT    040000
-#define O_PATH      010000000
-#define O_TMPFILE   020000000
-#define O_REFUSED   (O_ASYNC | O_DIRECT | O_PATH | O_TMPFILE)
+#define RENAME_NOREPLACE 1
+
+#define O_ASYNC          020000
+#define O_DIRECT         040000
+#define O_PATH           010000000
+#define O_TMPFILE        020000000
+#define O_REFUSED        (O_ASYNC | O_DIRECT | O_PATH | O_TMPFILE)
 
 /* Walks to a name, that of a directory or not, which a slash after it is
  * checked against later. */
@@ -248,17 +250,21 @@ static void set_parent(struct inode *inode, struct inode *parent)
 	inode_release(old);
 }
 
-long sys_renameat(int from_directory, uint64_t user_from, int to_directory,
-		  uint64_t user_to)
+long sys_renameat2(int from_directory, uint64_t user_from, int to_directory,
+		   uint64_t user_to, uint32_t flags)
 {
 	static struct path from, to;
 	struct inode *moved;
 	int error = find_name(&from, from_directory, user_from);
 
+	if (flags & ~RENAME_NOREPLACE)
+		return -EINVAL;
 	if (error == 0)
 		error = find_name(&to, to_directory, user_to);
 	if (error == 0)
 		error = check_rename(&from, &to);
+	if (error == 0 && flags & RENAME_NOREPLACE && to.inode)
+		error = -EEXIST;
 	if (error < 0 || from.inode == to.inode)
 		return error;
 	/* The new name first: if there is no room for it, nothing is lost. */
@@ -273,6 +279,12 @@ long sys_renameat(int from_directory, uint64_t user_from, int to_directory,
 	}
 	inode_release(moved);
 	return error;
+}
+
+long sys_renameat(int from_directory, uint64_t from, int to_directory,
+		  uint64_t to)
+{
+	return sys_renameat2(from_directory, from, to_directory, to, 0);
 }
 
 /* A link's place, whose name promises no directory. */

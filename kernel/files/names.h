@@ -13,6 +13,8 @@ long sys_mkdirat(int directory, uint64_t path, uint32_t mode);
 long sys_unlinkat(int directory, uint64_t path, int flags);
 long sys_renameat(int from_directory, uint64_t from, int to_directory,
 		  uint64_t to);
+long sys_renameat2(int from_directory, uint64_t from, int to_directory,
+		   uint64_t to, uint32_t flags);
 long sys_linkat(int from_directory, uint64_t from, int to_directory,
 		uint64_t to, int flags);
 long sys_symlinkat(uint64_t target, int directory, uint64_t path);
