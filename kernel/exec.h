@@ -1,5 +1,6 @@
 /*
- * exec: a program from its file: ELF64, for x86-64, static, at fixed addresses.
+ * exec: a program from its file: ELF64, for x86-64, static, at fixed addresses or
+ * at any; or a script, which names the program that reads it.
  * Source: System V gABI, chapters 4 and 5; psABI for AMD64, section 3.4.
  */
 #ifndef EXEC_H
@@ -7,16 +8,17 @@
 
 #include "proc.h"
 
-#define ARGS_MAX  32
-#define ARGS_SIZE 2048
+#define ARGS_SIZE 0x20000 /* bytes */
 
-/* Arguments, and the environment after them, as strings in one buffer. */
+/* Arguments, and the environment after them, as strings one after the other. */
 struct exec_args {
 	int argc, envc;
-	uint16_t at[2 * ARGS_MAX]; /* where each begins in text */
-	size_t size;               /* bytes of text in use */
+	size_t size; /* bytes of text in use */
 	char text[ARGS_SIZE];
 };
+
+/* The one that there is, made empty: nobody else runs until it is used. */
+struct exec_args *exec_args(void);
 
 /* Add a string: first all arguments, then the environment. Return 0 or -E2BIG. */
 int exec_add_argument(struct exec_args *args, const char *string);

@@ -17,8 +17,6 @@
 #define FIRST_PROGRAM  "/bin/init"
 #define UMASK          022
 
-static struct exec_args args;
-
 /* Takes the next word off *at into word: up to a blank, a comma or the end; in
  * '…' both are ordinary. Returns its length, or -E2BIG. */
 static int next_word(const char **at, char *word, int size)
@@ -43,11 +41,11 @@ static int next_word(const char **at, char *word, int size)
 static void start_program(const char **at)
 {
 	static char path[PATH_MAX], word[PATH_MAX];
+	struct exec_args *args = exec_args();
 	struct inode *file, *terminal;
 	struct proc *p;
 	int error = 0;
 
-	memset(&args, 0, sizeof(args));
 	path[0] = 0;
 	while (**at && **at != ',' && error >= 0) {
 		if (**at == ' ') {
@@ -55,24 +53,24 @@ static void start_program(const char **at)
 			continue;
 		}
 		error = next_word(at, word, sizeof(word));
-		if (error >= 0 && args.argc == 0)
+		if (error >= 0 && args->argc == 0)
 			strlcpy(path, word, sizeof(path));
 		if (error >= 0)
-			error = exec_add_argument(&args, word);
+			error = exec_add_argument(args, word);
 	}
-	if (error >= 0 && args.argc == 0)
+	if (error >= 0 && args->argc == 0)
 		panic("first: init= names no program");
 	if (error >= 0)
-		error = exec_add_environment(&args, "PATH=/bin");
+		error = exec_add_environment(args, "PATH=/bin");
 	if (error >= 0)
-		error = exec_add_environment(&args, "HOME=/");
+		error = exec_add_environment(args, "HOME=/");
 	if (error < 0)
 		panic("first: the arguments in init= are too long");
 
 	p = proc_alloc(&error);
 	file = p ? path_to_inode(path, &error) : NULL;
 	if (file)
-		error = exec_load(p, file, path, &args);
+		error = exec_load(p, file, path, args);
 	if (!p || error < 0)
 		panic("first: cannot start %s: %s (error %d)", path,
 		      error == -ENOENT ? "there is no such file in the archive"

@@ -134,6 +134,21 @@ void proc_stop(int signal)
 	tell_parent(p, CLD_CONTINUED, SIGCONT);
 }
 
+void proc_leave_vm(struct proc *p)
+{
+	struct proc *lender = p->lender;
+
+	if (!lender) {
+		vm_destroy(&p->vm);
+		return;
+	}
+	lender->vm = p->vm;
+	lender->has_lent = false;
+	wakeup(&lender->has_lent);
+	p->lender = NULL;
+	p->vm.pml4 = 0;
+}
+
 void proc_exit(int status)
 {
 	struct proc *p = proc_current();
@@ -155,7 +170,7 @@ void proc_exit(int status)
 				group_release_orphans(child->group);
 		}
 	vm_activate(NULL);
-	vm_destroy(&p->vm);
+	proc_leave_vm(p);
 	p->state = PROC_ZOMBIE;
 	p->unwanted = signal_refuses_zombies(p->parent);
 	if (stopped)

@@ -26,6 +26,10 @@ void proc_inherit(struct proc *child);
 /* Undoes proc_alloc, or takes away what is left of a zombie. */
 void proc_free(struct proc *p);
 
+/* The address space goes: back to the lender, or altogether. It is not the active
+ * one any more. */
+void proc_leave_vm(struct proc *p);
+
 /* In ring 0, as the current process: begins the program at p->start_rip. */
 void proc_enter_user(void) __attribute__((noreturn));
 

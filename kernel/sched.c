@@ -22,6 +22,14 @@ void sched_init(void)
 	fxsave(idle.fpu);
 }
 
+struct proc *proc_find(int pid)
+{
+	for_each_proc(p)
+		if (p->pid == pid)
+			return p;
+	return NULL;
+}
+
 void proc_set_start(struct proc *p, void (*rip)(void), uint64_t rsp)
 {
 	struct context *context = (struct context *)rsp - 1;
@@ -81,17 +89,22 @@ void yield(void)
 	schedule();
 }
 
-int sleep(const void *channel)
+void sleep_through(const void *channel)
 {
 	struct proc *p = proc_current();
 
-	if (signal_waits(p))
-		return -ERESTART;
 	p->channel = channel;
 	p->state = PROC_SLEEPING;
 	p->next = sleepers;
 	sleepers = p;
 	schedule();
+}
+
+int sleep(const void *channel)
+{
+	if (signal_waits(proc_current()))
+		return -ERESTART;
+	sleep_through(channel);
 	return 0;
 }
 

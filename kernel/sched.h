@@ -73,6 +73,8 @@ struct proc {
 	struct signals signals;
 	struct user_segments segments; /* saved while it does not run */
 	struct vm vm;
+	struct proc *lender; /* whose vm it is, which it has for now */
+	bool has_lent;       /* and sleeps until it is back */
 	struct file *files[NFILE_PER_PROC];
 	uint64_t cloexec;  /* a bit each: closed by exec */
 	struct inode *cwd; /* held; NULL: the root */
@@ -97,6 +99,9 @@ static inline struct proc *proc_current(void)
 {
 	return per_cpu_data_ptr()->current;
 }
+
+/* The process with this number, or NULL. */
+struct proc *proc_find(int pid);
 
 /* Arranges that the process, when it first runs, continues at rip in ring 0
  * with its RSP at rsp. */
@@ -124,6 +129,9 @@ static inline bool signal_waits(const struct proc *p)
  * result, or what has been done so far. */
 int sleep(const void *channel) __attribute__((warn_unused_result));
 void wakeup(const void *channel);
+
+/* The same, and no signal cuts it short. */
+void sleep_through(const void *channel);
 
 /* Wakes one process that sleeps, whatever for. */
 void wakeup_proc(struct proc *p);

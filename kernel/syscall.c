@@ -24,6 +24,7 @@
 #include "exec.h"
 #include "frame.h"
 #include "fork.h"
+#include "clone.h"
 #include "deliver.h"
 #include "mmap.h"
 
@@ -227,10 +228,12 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_setitimer(a1, a2, a3);
 	case SYS_getpid:
 		return sys_getpid();
+	case SYS_clone:
+		return sys_clone(a1, a2, a3, a4, a5);
 	case SYS_fork:
 		return fork();
 	case SYS_vfork:
-		return fork();
+		return sys_vfork();
 	case SYS_execve:
 		return sys_execve(a1, a2, a3);
 	case SYS_exit:

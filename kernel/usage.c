@@ -104,14 +104,6 @@ static long check_limit(uint32_t resource, uint64_t user_limit)
 	return limit.now == there.now && limit.most == there.most ? 0 : -EPERM;
 }
 
-static bool is_process(int pid)
-{
-	for_each_proc(p)
-		if (p->pid == pid)
-			return true;
-	return pid == 0;
-}
-
 long sys_prlimit64(int pid, uint32_t resource, uint64_t limit, uint64_t old)
 {
 	struct rlimit there = limit_of(resource);
@@ -119,7 +111,7 @@ long sys_prlimit64(int pid, uint32_t resource, uint64_t limit, uint64_t old)
 
 	if (resource >= RLIMITS)
 		return -EINVAL;
-	if (!is_process(pid))
+	if (pid && !proc_find(pid))
 		return -ESRCH;
 	if (limit)
 		error = check_limit(resource, limit);

@@ -83,6 +83,7 @@ def with_data(**changes: int) -> bytes:
 
 
 GOOD = elf()
+GOOD_ANYWHERE = elf(type=ET_DYN)
 
 MALFORMED: dict[str, bytes] = {
     "empty": b"",
@@ -102,8 +103,10 @@ MALFORMED: dict[str, bytes] = {
     "for-i386": elf(machine=EM_386),
     "object-file": elf(type=ET_REL),
     "core-file": elf(type=ET_CORE),
-    "position-independent": elf(type=ET_DYN),
     "wants-an-interpreter": elf(segments=(
+        Segment(), data_segment(),
+        Segment(type=PT_INTERP, offset=2 * PAGE, filesz=5, memsz=5))),
+    "at-any-address-with-an-interpreter": elf(type=ET_DYN, segments=(
         Segment(), data_segment(),
         Segment(type=PT_INTERP, offset=2 * PAGE, filesz=5, memsz=5))),
     "program-header-size": elf(phentsize=32),

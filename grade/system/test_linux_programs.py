@@ -38,6 +38,8 @@ PROGRAMS: dict[str, list[str]] = {
     "signals": [],
     "writes": ["poem"],
     "questions": ["poem"],
+    "starting": ["poem"],
+    "trampoline": [],
 }
 
 

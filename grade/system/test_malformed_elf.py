@@ -9,7 +9,7 @@ import pytest
 
 from machine.programs import Programs, archive_with
 from machine.qemu import run
-from malformed_elf import GOOD, MALFORMED, STATUS
+from malformed_elf import GOOD, GOOD_ANYWHERE, MALFORMED, STATUS
 
 # A range of addresses that is legal but larger than memory may also be refused
 # for that.
@@ -20,12 +20,14 @@ ALSO_NO_MEMORY = {"huge-memory-size", "huge-file-size"}
 def initrd(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = {f"elf/{name}": data for name, data in MALFORMED.items()}
     return archive_with(
-        {**files, "elf/good": GOOD, "bin/tryexec": programs["tryexec"]},
+        {**files, "elf/good": GOOD, "elf/good-anywhere": GOOD_ANYWHERE,
+         "bin/tryexec": programs["tryexec"]},
         tmp_path_factory.mktemp("elf") / "initrd.cpio")
 
 
-def test_the_good_file_runs(initrd: Path) -> None:
-    assert run("/elf/good", initrd=initrd).status == STATUS
+@pytest.mark.parametrize("name", ["good", "good-anywhere"])
+def test_the_good_file_runs(name: str, initrd: Path) -> None:
+    assert run(f"/elf/{name}", initrd=initrd).status == STATUS
 
 
 def test_there_are_more_than_twenty_kinds() -> None:
