@@ -86,7 +86,7 @@ static void start_program(const char **at)
 		      "place");
 	const struct node console = { .ops = terminal->ops, .inode = terminal };
 	for (int fd = 0; fd < STANDARD_FILES; fd++)
-		p->files[fd] = file_alloc(&console, O_RDWR);
+		p->files[p->files_end++] = file_alloc(&console, O_RDWR);
 	p->umask = UMASK;
 	proc_set_start(p, proc_enter_user, p->kstack_top);
 	proc_ready(p);

@@ -38,6 +38,8 @@ struct proc *proc_alloc(int *error)
 			return NULL;
 		}
 		p->state = PROC_NEW;
+		if (p >= proc_end)
+			proc_end = p + 1;
 		p->pid = ++last_pid;
 		p->parent = proc_current();
 		memcpy(p->fpu, clean_fpu(), sizeof(p->fpu));
@@ -49,9 +51,7 @@ struct proc *proc_alloc(int *error)
 
 static void release_files(struct proc *p)
 {
-	for (int fd = 0; fd < NFILE_PER_PROC; fd++)
-		if (p->files[fd])
-			file_release(p->files[fd]);
+	fd_release_all(p);
 	inode_release(p->cwd);
 }
 
@@ -59,13 +59,10 @@ void proc_inherit(struct proc *child)
 {
 	struct proc *parent = proc_current();
 
-	for (int fd = 0; fd < NFILE_PER_PROC; fd++)
-		if (parent->files[fd])
-			child->files[fd] = file_share(parent->files[fd]);
+	fd_inherit(child);
 	signal_inherit(child);
 	child->group = parent->group;
 	child->session = parent->session;
-	child->cloexec = parent->cloexec;
 	child->umask = parent->umask;
 	child->cwd = parent->cwd;
 	if (child->cwd)
@@ -189,6 +186,8 @@ void proc_free(struct proc *p)
 		vm_destroy(&p->vm);
 	kstack_free(p - proc_table);
 	p->state = PROC_UNUSED;
+	while (proc_end > proc_table && proc_end[-1].state == PROC_UNUSED)
+		proc_end--;
 }
 
 static bool is_meant(const struct proc *child, int pid)

@@ -9,6 +9,7 @@
 #include "errno.h"
 
 struct proc proc_table[NPROC];
+struct proc *proc_end = proc_table;
 
 static struct proc idle = { .name = "idle", .state = PROC_RUNNABLE };
 static struct proc *sleepers; /* linked by next */

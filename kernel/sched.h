@@ -9,9 +9,10 @@
 #include "vm.h"
 #include "switch.h"
 
-#define NPROC          64
-#define NFILE_PER_PROC 64 /* as many as cloexec has bits */
+#define NPROC          256
+#define NFILE_PER_PROC 256
 #define NAME_SIZE      16
+#define WORD_BITS      64
 
 struct file;
 struct inode;
@@ -76,7 +77,8 @@ struct proc {
 	struct proc *lender; /* whose vm it is, which it has for now */
 	bool has_lent;       /* and sleeps until it is back */
 	struct file *files[NFILE_PER_PROC];
-	uint64_t cloexec;  /* a bit each: closed by exec */
+	uint64_t cloexec[NFILE_PER_PROC / WORD_BITS]; /* closed by exec */
+	int files_end;     /* no descriptor from here on is in use */
 	struct inode *cwd; /* held; NULL: the root */
 	uint32_t umask;
 	char name[NAME_SIZE];
@@ -85,10 +87,11 @@ struct proc {
 };
 
 extern struct proc proc_table[NPROC];
+extern struct proc *proc_end; /* no slot from here on is in use */
 
 /* Those in the table that are in use. */
-#define for_each_proc(p)                                               \
-	for (struct proc *p = proc_table; p < proc_table + NPROC; p++) \
+#define for_each_proc(p)                                     \
+	for (struct proc *p = proc_table; p < proc_end; p++) \
 		if (p->state != PROC_UNUSED)
 
 /* Makes the caller process 0, the idle one, and the FPU as after a reset. */

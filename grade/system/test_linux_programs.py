@@ -40,6 +40,7 @@ PROGRAMS: dict[str, list[str]] = {
     "questions": ["poem"],
     "starting": ["poem"],
     "trampoline": [],
+    "crowd": [],
 }
 
 

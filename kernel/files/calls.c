@@ -184,11 +184,10 @@ long sys_fsync(int fd)
 
 long sys_close(int fd)
 {
-	struct file *file = fd_file(fd);
+	struct file *file = fd_take(fd);
 
 	if (!file)
 		return -EBADF;
-	proc_current()->files[fd] = NULL;
 	file_release(file);
 	return 0;
 }
@@ -279,8 +278,7 @@ static long duplicate(int from, int to, int flags)
 		return -EBADF;
 	file_share(file);
 	sys_close(to);
-	proc_current()->files[to] = file;
-	fd_set_cloexec(to, flags & O_CLOEXEC);
+	fd_put(to, file, flags);
 	return to;
 }
 

@@ -4,31 +4,35 @@
 #include "files/file.h"
 
 #include "errno.h"
+#include "string.h"
 #include "sched.h"
+#include "pool.h"
 
-#define FILES 256
+#define FILES 4096 /* all that are open */
 
 /* What matters while a file is opened only, or is the descriptor's. */
 #define OF_OPENING (O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)
 
-static struct file file_table[FILES];
+static struct pool files = { .size = sizeof(struct file) };
+static int open_files;
 
 struct file *file_alloc(const struct node *node, int flags)
 {
-	for (struct file *file = file_table; file < file_table + FILES; file++)
-		if (file->holders == 0) {
-			*file = (struct file){
-				.node = *node,
-				.holders = 1,
-				.readable = (flags & O_ACCMODE) != O_WRONLY,
-				.writable = (flags & O_ACCMODE) != O_RDONLY,
-				.flags = flags & ~OF_OPENING,
-			};
-			if (node->inode)
-				inode_hold(node->inode);
-			return file;
-		}
-	return NULL;
+	struct file *file = open_files < FILES ? pool_alloc(&files) : NULL;
+
+	if (!file)
+		return NULL;
+	open_files++;
+	*file = (struct file){
+		.node = *node,
+		.holders = 1,
+		.readable = (flags & O_ACCMODE) != O_WRONLY,
+		.writable = (flags & O_ACCMODE) != O_RDONLY,
+		.flags = flags & ~OF_OPENING,
+	};
+	if (node->inode)
+		inode_hold(node->inode);
+	return file;
 }
 
 struct file *file_share(struct file *file)
@@ -44,6 +48,8 @@ void file_release(struct file *file)
 	if (file->node.ops->close)
 		file->node.ops->close(file);
 	inode_release(file->node.inode);
+	pool_free(&files, file);
+	open_files--;
 }
 
 struct file *fd_file(int fd)
@@ -53,14 +59,34 @@ struct file *fd_file(int fd)
 	return proc_current()->files[fd];
 }
 
-int fd_install_from(int least, struct file *file, int flags)
+void fd_put(int fd, struct file *file, int flags)
 {
 	struct proc *p = proc_current();
 
+	p->files[fd] = file;
+	fd_set_cloexec(fd, flags & O_CLOEXEC);
+	if (fd >= p->files_end)
+		p->files_end = fd + 1;
+}
+
+struct file *fd_take(int fd)
+{
+	struct proc *p = proc_current();
+	struct file *file = fd_file(fd);
+
+	if (!file)
+		return NULL;
+	p->files[fd] = NULL;
+	while (p->files_end > 0 && !p->files[p->files_end - 1])
+		p->files_end--;
+	return file;
+}
+
+int fd_install_from(int least, struct file *file, int flags)
+{
 	for (int fd = least; fd < NFILE_PER_PROC; fd++)
-		if (!p->files[fd]) {
-			p->files[fd] = file;
-			fd_set_cloexec(fd, flags & O_CLOEXEC);
+		if (!fd_file(fd)) {
+			fd_put(fd, file, flags);
 			return fd;
 		}
 	file_release(file);
@@ -74,23 +100,39 @@ int fd_install(struct file *file, int flags)
 
 bool fd_is_cloexec(int fd)
 {
-	return proc_current()->cloexec >> fd & 1;
+	return proc_current()->cloexec[fd / WORD_BITS] >> fd % WORD_BITS & 1;
 }
 
 void fd_set_cloexec(int fd, bool cloexec)
 {
-	uint64_t *bits = &proc_current()->cloexec;
+	uint64_t *bits = &proc_current()->cloexec[fd / WORD_BITS];
+	uint64_t bit = 1ul << fd % WORD_BITS;
 
-	*bits = (*bits & ~(1ul << fd)) | (uint64_t)cloexec << fd;
+	*bits = cloexec ? *bits | bit : *bits & ~bit;
 }
 
 void fd_close_on_exec(void)
 {
-	struct proc *p = proc_current();
+	for (int fd = 0; fd < proc_current()->files_end; fd++)
+		if (fd_file(fd) && fd_is_cloexec(fd))
+			file_release(fd_take(fd));
+}
 
-	for (int fd = 0; p->cloexec; fd++, p->cloexec >>= 1)
-		if (p->cloexec & 1 && p->files[fd]) {
+void fd_inherit(struct proc *child)
+{
+	const struct proc *parent = proc_current();
+
+	for (int fd = 0; fd < parent->files_end; fd++)
+		if (parent->files[fd])
+			child->files[fd] = file_share(parent->files[fd]);
+	child->files_end = parent->files_end;
+	memcpy(child->cloexec, parent->cloexec, sizeof(child->cloexec));
+}
+
+void fd_release_all(struct proc *p)
+{
+	for (int fd = 0; fd < p->files_end; fd++)
+		if (p->files[fd])
 			file_release(p->files[fd]);
-			p->files[fd] = NULL;
-		}
+	p->files_end = 0;
 }

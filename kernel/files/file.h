@@ -23,6 +23,7 @@
 #define O_CLOEXEC   02000000
 
 struct pipe;
+struct proc;
 
 /* What is open: an inode of the tree, which is held, or a pipe's end. */
 struct node {
@@ -60,7 +61,17 @@ int fd_install(struct file *file, int flags);
 bool fd_is_cloexec(int fd);
 void fd_set_cloexec(int fd, bool cloexec);
 
+/* Makes a free descriptor stand for a file; and takes what one stands for (NULL:
+ * nothing) out of it. The holder stays the same. */
+void fd_put(int fd, struct file *file, int flags);
+struct file *fd_take(int fd);
+
 /* Exec: closes the descriptors that were for the old program. */
 void fd_close_on_exec(void);
+
+/* Fork and exit: the child has all that the current process has; all of a process
+ * are closed. */
+void fd_inherit(struct proc *child);
+void fd_release_all(struct proc *p);
 
 #endif
