@@ -20,13 +20,22 @@ static void insert(struct areas *areas, struct area *at,
 {
 	memmove(at + 1, at, (char *)areas_end(areas) - (char *)at);
 	*at = *area;
+	area_hold(at);
 	areas->count++;
 }
 
 void area_delete(struct areas *areas, struct area *at)
 {
+	area_release(at);
 	areas->count--;
 	memmove(at, at + 1, (char *)areas_end(areas) - (char *)at);
+}
+
+static bool is_alike(const struct area *a, const struct area *b)
+{
+	return a->prot == b->prot && a->refused == b->refused &&
+	       a->is_shared == b->is_shared && a->data == b->data &&
+	       a->data_start == b->data_start && a->object == b->object;
 }
 
 void area_merge(struct areas *areas)
@@ -36,8 +45,7 @@ void area_merge(struct areas *areas)
 	while (a + 1 < areas_end(areas)) {
 		struct area *b = a + 1;
 
-		if (a->end == b->start && a->prot == b->prot &&
-		    a->data == b->data && a->data_start == b->data_start) {
+		if (a->end == b->start && is_alike(a, b)) {
 			a->end = b->end;
 			area_delete(areas, b);
 		} else {

@@ -15,13 +15,31 @@
 #define PROT_WRITE 2
 #define PROT_EXEC  4
 
+/* What fills pages besides zeros and a program's bytes: an object of a floor above
+ * this one. */
+struct backing {
+	/* Gives *page one user more: the page for the byte at offset, or, if it
+	 * is not for sharing, perhaps a copy. Returns 0, -ENOMEM, or -EIO where
+	 * the object has no such byte. */
+	int (*page)(void *object, uint64_t offset, bool for_sharing,
+		    uint64_t *page);
+	/* An area more, or less, has it. */
+	void (*hold)(void *object);
+	void (*release)(void *object);
+};
+
 /* Addresses [start, end) of whole pages. Where the file's bytes
- * [data_start, data_end) overlap a page they fill it; the rest is zeros. */
+ * [data_start, data_end) overlap a page they fill it; the rest is zeros. With a
+ * backing the object's first byte is data_start's, and data counts for nothing. */
 struct area {
 	uint64_t start, end;
-	int prot;
+	uint8_t prot;
+	uint8_t refused;     /* what mprotect may not add */
+	bool is_shared;      /* what one process writes, all see */
 	const uint8_t *data; /* the byte for data_start */
 	uint64_t data_start, data_end;
+	const struct backing *backing; /* NULL: none */
+	void *object;
 };
 
 struct areas {
@@ -52,6 +70,19 @@ int area_split(struct areas *areas, uint64_t va);
 void area_merge(struct areas *areas);
 
 void area_delete(struct areas *areas, struct area *area);
+
+/* A copy of the area has its object, too; and a copy is gone. */
+static inline void area_hold(const struct area *area)
+{
+	if (area->backing)
+		area->backing->hold(area->object);
+}
+
+static inline void area_release(const struct area *area)
+{
+	if (area->backing)
+		area->backing->release(area->object);
+}
 
 /* Does no area overlap [start, end)? */
 bool area_is_free(struct areas *areas, uint64_t start, uint64_t end);

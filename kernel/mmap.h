@@ -1,5 +1,5 @@
-/* mmap: the calls by which a program arranges its own address space. Only
- * anonymous, private memory: there is no file that could be mapped. */
+/* mmap: the calls by which a program arranges its own address space. Memory
+ * of its own or shared, filled by zeros or by a file. */
 #ifndef MMAP_H
 #define MMAP_H
 
@@ -11,6 +11,8 @@ long sys_mmap(uint64_t address, size_t size, int prot, int flags, int fd,
 	      uint64_t offset);
 long sys_munmap(uint64_t address, size_t size);
 long sys_mprotect(uint64_t address, size_t size, int prot);
+long sys_madvise(uint64_t address, size_t size, int advice);
+long sys_msync(uint64_t address, size_t size, int flags);
 long sys_brk(uint64_t address);
 
 #endif

@@ -212,6 +212,10 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_pipe(a1);
 	case SYS_sched_yield:
 		return sys_sched_yield();
+	case SYS_msync:
+		return sys_msync(a1, a2, a3);
+	case SYS_madvise:
+		return sys_madvise(a1, a2, a3);
 	case SYS_dup:
 		return sys_dup(a1);
 	case SYS_dup2:

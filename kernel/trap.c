@@ -26,6 +26,7 @@
 #define SEGV_MAPERR 1
 #define SEGV_ACCERR 2
 #define BUS_ADRALN  1
+#define BUS_ADRERR  2
 #define TRAP_TRACE  2
 
 static int signal_of(uint64_t vector)
@@ -85,8 +86,11 @@ static struct signal_info info_of(const struct trap_frame *frame)
 /* A handler of the program's may know what to do; else this is its end. */
 static void user_fault(const struct trap_frame *frame, int vm_error)
 {
-	int signal = signal_of(frame->vector);
+	int signal = vm_error == -EIO ? SIGBUS : signal_of(frame->vector);
 	struct signal_info info = info_of(frame);
+
+	if (vm_error == -EIO)
+		info.code = BUS_ADRERR;
 
 	if (vm_error != -ENOMEM && signal_has_handler(signal)) {
 		signal_force(signal, &info);

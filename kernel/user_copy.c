@@ -25,7 +25,7 @@ static int make_ready(uint64_t va, size_t size, int access)
 		if (!entry || (*entry & need) != need)
 			error = vm_fault(vm, page, access);
 		if (error < 0)
-			return error;
+			return error == -EIO ? -EFAULT : error;
 	}
 	return 0;
 }

@@ -43,6 +43,8 @@ void vm_destroy(struct vm *vm)
 
 	for_each_area(area, &vm->areas)
 		release_pages(vm, area->start, area->end);
+	for_each_area(area, &vm->areas)
+		area_release(area);
 	while ((table = page_pop(&vm->tables)))
 		page_unref(table);
 	page_unref(vm->pml4);
@@ -51,11 +53,13 @@ void vm_destroy(struct vm *vm)
 }
 
 /* Shares the pages of an area with the child, read-only on both sides: the
- * first to write gets a copy, from vm_fault. */
+ * first to write gets a copy, from vm_fault. What is shared for good stays as
+ * it is. */
 static int clone_pages(struct vm *child, struct vm *parent,
 		       const struct area *area)
 {
 	uint64_t va = area->start, run_end;
+	uint64_t kept = area->is_shared ? UINT64_MAX : ~(uint64_t)PTE_W;
 	uint64_t *from, *to;
 
 	while ((from = table_next_run(parent->pml4, &va, area->end,
@@ -66,7 +70,7 @@ static int clone_pages(struct vm *child, struct vm *parent,
 		for (; va < run_end; va += PAGE_SIZE, from++, to++) {
 			if (!*from)
 				continue;
-			*from &= ~(uint64_t)PTE_W;
+			*from &= kept;
 			*to = *from;
 			page_ref(*from & PTE_ADDR);
 		}
@@ -85,6 +89,8 @@ int vm_clone(struct vm *child, struct vm *parent)
 	child->areas.count = parent->areas.count;
 	memcpy(child->areas.list, parent->areas.list,
 	       parent->areas.count * sizeof(struct area));
+	for_each_area(area, &child->areas)
+		area_hold(area);
 	for_each_area(area, &parent->areas)
 		if (error == 0)
 			error = clone_pages(child, parent, area);
@@ -109,26 +115,42 @@ static int split_at(struct vm *vm, uint64_t start, uint64_t end)
 	return error < 0 ? error : area_split(&vm->areas, end);
 }
 
-int vm_remove(struct vm *vm, uint64_t start, uint64_t end)
+/* Takes the pages of [start, end) out; the areas stay. */
+static void empty(struct vm *vm, uint64_t start, uint64_t end)
 {
 	uint64_t va = start, run_end, *entry;
-	int error = split_at(vm, start, end);
 
-	if (error < 0)
-		return error;
 	while ((entry = table_next_run(vm->pml4, &va, end, &run_end)))
 		for (; va < run_end; va += PAGE_SIZE, entry++)
 			if (*entry) {
 				page_unref(*entry & PTE_ADDR);
 				*entry = 0;
 			}
+	write_cr3(read_cr3());
+}
+
+int vm_remove(struct vm *vm, uint64_t start, uint64_t end)
+{
+	int error = split_at(vm, start, end);
+
+	if (error < 0)
+		return error;
+	empty(vm, start, end);
 	for (struct area *area = vm->areas.list; area < areas_end(&vm->areas);)
 		if (area->start >= start && area->end <= end)
 			area_delete(&vm->areas, area);
 		else
 			area++;
-	write_cr3(read_cr3());
 	return 0;
+}
+
+int vm_discard(struct vm *vm, uint64_t start, uint64_t end)
+{
+	for_each_area(area, &vm->areas)
+		if (area->start < end && area->end > start)
+			empty(vm, start > area->start ? start : area->start,
+			      end < area->end ? end : area->end);
+	return vm_is_covered(vm, start, end) ? 0 : -ENOMEM;
 }
 
 /* The entry's rights in an area, but for writing, which vm_fault grants. */
@@ -137,23 +159,40 @@ static uint64_t rights_of(int prot)
 	return PTE_P | (prot ? PTE_U : 0) | (prot & PROT_EXEC ? 0 : no_execute);
 }
 
-/* Is there an area at every address of [start, end)? */
-static bool is_covered(struct vm *vm, uint64_t start, uint64_t end)
+/* How far, from start on and at most to end, areas follow one another that do not
+ * refuse this. *error says what is in the way. */
+static uint64_t protectable(struct vm *vm, uint64_t start, uint64_t end,
+			    int prot, int *error)
 {
-	for_each_area(area, &vm->areas)
-		if (area->start <= start && start < area->end)
-			start = area->end;
-	return start >= end;
+	*error = 0;
+	for_each_area(area, &vm->areas) {
+		if (start >= end || area->start > start)
+			break;
+		if (area->end <= start)
+			continue;
+		if (prot & area->refused) {
+			*error = -EACCES;
+			return start;
+		}
+		start = area->end;
+	}
+	if (start < end)
+		*error = -ENOMEM;
+	return start < end ? start : end;
 }
 
-int vm_protect(struct vm *vm, uint64_t start, uint64_t end, int prot)
+bool vm_is_covered(struct vm *vm, uint64_t start, uint64_t end)
 {
-	uint64_t va = start, run_end, *entry;
 	int error;
 
-	if (!is_covered(vm, start, end))
-		return -ENOMEM;
-	error = split_at(vm, start, end);
+	return protectable(vm, start, end, 0, &error) == end;
+}
+
+static int protect(struct vm *vm, uint64_t start, uint64_t end, int prot)
+{
+	uint64_t va = start, run_end, *entry;
+	int error = split_at(vm, start, end);
+
 	if (error < 0)
 		return error;
 	for_each_area(area, &vm->areas)
@@ -166,6 +205,16 @@ int vm_protect(struct vm *vm, uint64_t start, uint64_t end, int prot)
 				*entry = (*entry & PTE_ADDR) | rights_of(prot);
 	write_cr3(read_cr3());
 	return 0;
+}
+
+int vm_protect(struct vm *vm, uint64_t start, uint64_t end, int prot)
+{
+	int blocked, error = 0;
+
+	end = protectable(vm, start, end, prot, &blocked);
+	if (start < end)
+		error = protect(vm, start, end, prot);
+	return error < 0 ? error : blocked;
 }
 
 /* The part of the area's file that belongs into this page. */
@@ -186,10 +235,37 @@ static bool allows(const struct area *area, int access)
 	return access == PROT_READ ? area->prot : area->prot & access;
 }
 
+/* The page for an address that has none yet. */
+static int first_page(const struct area *area, uint64_t va, uint64_t *page)
+{
+	if (area->backing)
+		return area->backing->page(area->object, va - area->data_start,
+					   area->is_shared, page);
+	*page = page_alloc_zeroed();
+	if (!*page)
+		return -ENOMEM;
+	fill_from_file(*page, va, area);
+	return 0;
+}
+
+/* A page of one's own in place of one that others have, too. */
+static int own_page(uint64_t *page)
+{
+	uint64_t copy = page_alloc();
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(pa_to_va(copy), pa_to_va(*page), PAGE_SIZE);
+	page_unref(*page);
+	*page = copy;
+	return 0;
+}
+
 int vm_fault(struct vm *vm, uint64_t va, int access)
 {
 	struct area *area = area_find(&vm->areas, va);
-	uint64_t *entry, old, page;
+	uint64_t *entry, page;
+	int error = 0;
 
 	if (!area || !allows(area, access))
 		return -EFAULT;
@@ -197,22 +273,20 @@ int vm_fault(struct vm *vm, uint64_t va, int access)
 	if (!entry)
 		return -ENOMEM;
 	va = page_down(va);
-	page = old = *entry & PTE_ADDR;
-
-	if (!old) {
-		page = page_alloc_zeroed();
-		if (!page)
-			return -ENOMEM;
-		fill_from_file(page, va, area);
-	} else if (access == PROT_WRITE && page_refs(old) > 1) {
-		page = page_alloc();
-		if (!page)
-			return -ENOMEM;
-		memcpy(pa_to_va(page), pa_to_va(old), PAGE_SIZE);
-		page_unref(old);
-	}
+	page = *entry & PTE_ADDR;
+	if (!page)
+		error = first_page(area, va, &page);
+	if (error < 0)
+		return error;
 	*entry = page | rights_of(area->prot);
-	if (area->prot & PROT_WRITE && page_refs(page) == 1)
+	if (access == PROT_WRITE && !area->is_shared && page_refs(page) > 1) {
+		error = own_page(&page);
+		if (error < 0)
+			return error;
+		*entry = page | rights_of(area->prot);
+	}
+	if (area->prot & PROT_WRITE &&
+	    (area->is_shared || page_refs(page) == 1))
 		*entry |= PTE_W;
 	invlpg(va);
 	return 0;

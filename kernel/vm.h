@@ -34,12 +34,21 @@ void vm_activate(struct vm *vm);
 /* Takes [start, end) away, whatever was there. Returns 0 or -ENOMEM. */
 int vm_remove(struct vm *vm, uint64_t start, uint64_t end);
 
-/* Changes what may be done in [start, end). Returns 0, or -ENOMEM where a part
- * of it is unused. */
+/* Changes what may be done in [start, end), from start on until something is in
+ * the way. Returns 0, -ENOMEM where a part of it is unused, or -EACCES where an
+ * area refuses it. */
 int vm_protect(struct vm *vm, uint64_t start, uint64_t end, int prot);
 
+/* Forgets what the pages of [start, end) hold: they are filled anew. Returns 0, or
+ * -ENOMEM where a part of it is unused. */
+int vm_discard(struct vm *vm, uint64_t start, uint64_t end);
+
+/* Is there an area at every address of [start, end)? */
+bool vm_is_covered(struct vm *vm, uint64_t start, uint64_t end);
+
 /* Makes va usable for an access that is one of PROT_READ, _WRITE, _EXEC.
- * Returns 0, -EFAULT (it is not allowed) or -ENOMEM. */
+ * Returns 0, -EFAULT (it is not allowed), -EIO (what is mapped has no such byte)
+ * or -ENOMEM. */
 int vm_fault(struct vm *vm, uint64_t va, int access);
 
 /* Returns where the kernel sees a user address of an inactive vm (the page

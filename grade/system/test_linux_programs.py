@@ -41,6 +41,7 @@ PROGRAMS: dict[str, list[str]] = {
     "starting": ["poem"],
     "trampoline": [],
     "crowd": [],
+    "mappings": ["poem"],
 }
 
 

@@ -244,3 +244,47 @@ const struct file_ops regular_ops = {
 	.forget = regular_forget,
 	.seekable = true,
 };
+
+/* The archive's bytes do not lie in pages; they become some for who shares them.
+ * Who does not gets a page of the file as it is, to copy when it writes, or where
+ * there is none a page with what is there. */
+static int map_page(void *object, uint64_t offset, bool for_sharing,
+		    uint64_t *page)
+{
+	struct inode *inode = object;
+	uint64_t *slot;
+
+	if (offset >= inode->size)
+		return -EIO;
+	if (for_sharing &&
+	    (leave_archive(inode, inode->size) < 0 || !page_for(inode, offset)))
+		return -ENOMEM;
+	slot = inode->archived ? NULL
+			       : slot_of(inode, offset / PAGE_SIZE, false);
+	if (slot && *slot) {
+		*page = *slot;
+		page_ref(*page);
+		return 0;
+	}
+	*page = page_alloc_zeroed();
+	if (!*page)
+		return -ENOMEM;
+	regular_copy(inode, page_down(offset), pa_to_va(*page), PAGE_SIZE);
+	return 0;
+}
+
+static void map_hold(void *object)
+{
+	inode_hold(object);
+}
+
+static void map_release(void *object)
+{
+	inode_release(object);
+}
+
+const struct backing regular_backing = {
+	.page = map_page,
+	.hold = map_hold,
+	.release = map_release,
+};

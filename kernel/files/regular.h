@@ -5,9 +5,13 @@
 #ifndef REGULAR_H
 #define REGULAR_H
 
+#include "area.h"
 #include "files/file.h"
 
 extern const struct file_ops regular_ops;
+
+/* Of an area that shows a file's pages; its object is the inode. */
+extern const struct backing regular_backing;
 
 /* Copies bytes from offset on to the kernel's memory. Returns how many there
  * were. */
