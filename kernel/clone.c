@@ -8,7 +8,7 @@
 #include "user_copy.h"
 #include "signal.h"
 #include "proc.h"
-#include "frame.h"
+#include "syscall_entry.h"
 #include "fork.h"
 
 #define CSIGNAL              0xff /* told to the parent when the child ends */
@@ -31,6 +31,12 @@ static bool can_be_done(uint64_t flags)
 	if (!(flags & CLONE_VM) != !(flags & CLONE_VFORK))
 		return false;
 	return !(flags & CLONE_VM && flags & CLONE_CHILD_CLEARTID);
+}
+
+/* The user's RSP in the frame that fork has put at the top of its stack. */
+static uint64_t *saved_rsp(struct proc *child)
+{
+	return (uint64_t *)(child->kstack_top - FRAME_SIZE + FRAME_RSP);
 }
 
 /* The child's own number, where its library looks for it. */
@@ -73,7 +79,7 @@ long sys_clone(uint64_t flags, uint64_t stack, uint64_t parent_tid,
 	if (!child)
 		return pid;
 	if (stack)
-		((struct syscall_frame *)child->kstack_top - 1)->rsp = stack;
+		*saved_rsp(child) = stack;
 	if (flags & CLONE_SETTLS)
 		child->segments.fs_base = tls;
 	if (flags & CLONE_CHILD_SETTID)
