@@ -254,10 +254,7 @@ static void deliver(struct trap_frame *registers, bool in_call)
 	}
 	if (in_call)
 		settle_call(registers, NULL);
-	if (p->signals.suspended) {
-		p->signals.suspended = false;
-		signal_set_mask(p, p->signals.saved_blocked);
-	}
+	signal_return_mask();
 }
 
 /* ---- the three ways here ------------------------------------------------- */

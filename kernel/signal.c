@@ -214,11 +214,13 @@ long sys_pause(void)
 	return -ERESTART_UNLESS_HANDLED;
 }
 
-long sys_rt_sigsuspend(uint64_t set, size_t size)
+int signal_borrow_mask(uint64_t set, size_t size)
 {
 	struct proc *p = proc_current();
 	uint64_t mask;
 
+	if (!set)
+		return 0;
 	if (size != sizeof(mask))
 		return -EINVAL;
 	if (copyin(&mask, set, sizeof(mask)) < 0)
@@ -226,7 +228,25 @@ long sys_rt_sigsuspend(uint64_t set, size_t size)
 	p->signals.saved_blocked = p->signals.blocked;
 	p->signals.suspended = true;
 	signal_set_mask(p, mask);
-	return sys_pause();
+	return 0;
+}
+
+void signal_return_mask(void)
+{
+	struct proc *p = proc_current();
+
+	if (p->signals.suspended)
+		signal_set_mask(p, p->signals.saved_blocked);
+	p->signals.suspended = false;
+}
+
+long sys_rt_sigsuspend(uint64_t set, size_t size)
+{
+	int error = set ? signal_borrow_mask(set, size) : -EFAULT;
+
+	if (size != sizeof(uint64_t))
+		return -EINVAL;
+	return error < 0 ? error : sys_pause();
 }
 
 static long set_stack(const struct sigaltstack *new)

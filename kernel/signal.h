@@ -103,6 +103,12 @@ void signal_stack_words(struct sigaltstack *words, uint64_t rsp);
 /* No set may block these two. */
 void signal_set_mask(struct proc *p, uint64_t mask);
 
+/* While a call sleeps, the mask at that address counts; size must be 8. If a signal
+ * ends the sleep, deliver.c gives the old one back, else the call does. Address 0:
+ * nothing. Returns 0, -EINVAL, -EFAULT. */
+int signal_borrow_mask(uint64_t set, size_t size);
+void signal_return_mask(void);
+
 /* The calls; man 2 of each. The size of a set must be 8. */
 long sys_rt_sigaction(int signal, uint64_t action, uint64_t old, size_t size);
 long sys_rt_sigprocmask(int how, uint64_t set, uint64_t old, size_t size);

@@ -19,6 +19,8 @@
 #include "random.h"
 #include "files/calls.h"
 #include "files/names.h"
+#include "files/poll.h"
+#include "files/select.h"
 #include "files/attributes.h"
 #include "files/path.h"
 #include "exec.h"
@@ -180,6 +182,8 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_fstat(a1, a2);
 	case SYS_lstat:
 		return sys_newfstatat(AT_FDCWD, a1, a2, AT_SYMLINK_NOFOLLOW);
+	case SYS_poll:
+		return sys_poll(a1, a2, a3);
 	case SYS_lseek:
 		return sys_lseek(a1, a2, a3);
 	case SYS_mmap:
@@ -210,6 +214,8 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_faccessat(AT_FDCWD, a1, a2);
 	case SYS_pipe:
 		return sys_pipe(a1);
+	case SYS_select:
+		return sys_select(a1, a2, a3, a4, a5);
 	case SYS_sched_yield:
 		return sys_sched_yield();
 	case SYS_msync:
@@ -405,6 +411,10 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_faccessat(a1, a2, a3);
 	case SYS_set_robust_list:
 		return sys_set_robust_list(a1, a2);
+	case SYS_pselect6:
+		return sys_pselect6(a1, a2, a3, a4, a5, a6);
+	case SYS_ppoll:
+		return sys_ppoll(a1, a2, a3, a4, a5);
 	case SYS_utimensat:
 		return sys_utimensat(a1, a2, a3, a4);
 	case SYS_dup3:

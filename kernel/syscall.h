@@ -13,6 +13,7 @@
 #define SYS_stat            4
 #define SYS_fstat           5
 #define SYS_lstat           6
+#define SYS_poll            7
 #define SYS_lseek           8
 #define SYS_mmap            9
 #define SYS_mprotect        10
@@ -28,6 +29,7 @@
 #define SYS_writev          20
 #define SYS_access          21
 #define SYS_pipe            22
+#define SYS_select          23
 #define SYS_sched_yield     24
 #define SYS_msync           26
 #define SYS_madvise         28
@@ -125,6 +127,8 @@
 #define SYS_fchmodat        268
 #define SYS_faccessat       269
 #define SYS_set_robust_list 273
+#define SYS_pselect6        270
+#define SYS_ppoll           271
 #define SYS_utimensat       280
 #define SYS_dup3            292
 #define SYS_pipe2           293

@@ -306,6 +306,17 @@ uint32_t tty_waiting(void)
 	return count;
 }
 
+/* As n_tty of Linux sees it: with VTIME, the first byte is news. */
+bool tty_is_ready(void)
+{
+	uint32_t least =
+		termios.characters[VTIME] ? 1 : termios.characters[VMIN];
+
+	if (termios_local(ICANON))
+		return taken != ready;
+	return ready - taken >= (least ?: 1);
+}
+
 /* What was typed under the old rules is a line, or bytes, of the new ones. */
 void tty_set(const struct termios *settings)
 {

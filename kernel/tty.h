@@ -19,8 +19,9 @@ void tty_interrupt(void);
  * instead of sleep, or sleep's error. */
 long tty_read(uint64_t user_buffer, size_t size, bool no_sleep);
 
-/* How many bytes could be read now. */
+/* How many bytes wait to be read; would a read find what it waits for? */
 uint32_t tty_waiting(void);
+bool tty_is_ready(void);
 
 /* Changes the settings; throws away what was typed and not read. */
 void tty_set(const struct termios *settings);

@@ -28,6 +28,7 @@ PROGRAMS: dict[str, list[str]] = {
     "files": ["poem/text", "poem"],
     "pipes": [],
     "pipe_records": [],
+    "polling": [],
     "errors": ["poem/text", "poem"],
     "paths": ["poem"],
     "segments": [],

@@ -22,6 +22,20 @@
 #define O_NOFOLLOW  0400000
 #define O_CLOEXEC   02000000
 
+/* What a file may be ready for, in poll's bits; those that poll tells unasked; and
+ * what a read, or a write, that would not sleep has. */
+#define POLLIN         0x1
+#define POLLPRI        0x2
+#define POLLOUT        0x4
+#define POLLERR        0x8
+#define POLLHUP        0x10
+#define POLLNVAL       0x20
+#define POLLRDNORM     0x40
+#define POLLWRNORM     0x100
+#define POLL_ALWAYS    (POLLERR | POLLHUP | POLLNVAL)
+#define READY_TO_READ  (POLLIN | POLLRDNORM)
+#define READY_TO_WRITE (POLLOUT | POLLWRNORM)
+
 struct pipe;
 struct proc;
 

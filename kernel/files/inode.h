@@ -39,6 +39,8 @@ struct file_ops {
 	long (*list)(struct file *file, uint64_t buffer, size_t size);
 	/* NULL: -ENOTTY. */
 	long (*ioctl)(uint32_t request, uint64_t argument);
+	/* For poll: what can be done without sleep. NULL: all. */
+	int (*ready)(const struct file *file);
 	/* The last holder is gone. NULL: nothing is to be done. */
 	void (*close)(struct file *file);
 	/* The inode is about to go. NULL: nothing is to be done. */

@@ -180,6 +180,17 @@ static long pipe_write(struct file *file, uint64_t buffer, size_t size)
 	return count ? (long)count : error;
 }
 
+static int pipe_ready(const struct file *file)
+{
+	const struct pipe *pipe = file->node.pipe;
+	uint64_t held = pipe->written - pipe->read;
+
+	if (file->writable)
+		return (RING_SIZE - held >= PIPE_BUF ? READY_TO_WRITE : 0) |
+		       (pipe->readers ? 0 : POLLERR);
+	return (held ? READY_TO_READ : 0) | (pipe->writers ? 0 : POLLHUP);
+}
+
 static void pipe_stat(const struct node *node, struct stat *stat)
 {
 	(void)node;
@@ -190,5 +201,6 @@ const struct file_ops pipe_ops = {
 	.read = pipe_read,
 	.write = pipe_write,
 	.stat = pipe_stat,
+	.ready = pipe_ready,
 	.close = pipe_close,
 };

@@ -174,11 +174,18 @@ static long terminal_ioctl(uint32_t request, uint64_t argument)
 	return -ENOTTY;
 }
 
+static int terminal_ready(const struct file *file)
+{
+	(void)file;
+	return (tty_is_ready() ? READY_TO_READ : 0) | READY_TO_WRITE;
+}
+
 const struct file_ops terminal_ops = {
 	.read = terminal_read,
 	.write = terminal_write,
 	.stat = terminal_stat,
 	.ioctl = terminal_ioctl,
+	.ready = terminal_ready,
 };
 
 /* /dev/tty is whatever terminal the caller has: there is one, or none. */
@@ -194,4 +201,5 @@ const struct file_ops tty_ops = {
 	.write = terminal_write,
 	.stat = terminal_stat,
 	.ioctl = terminal_ioctl,
+	.ready = terminal_ready,
 };
