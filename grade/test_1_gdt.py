@@ -35,8 +35,17 @@ def own_table(lab: Lab) -> GdtBoot:
     return seen
 
 
+def filled(lab: Lab) -> GdtBoot:
+    """The watched boot, if gdt_init has filled in the segments, loaded or not."""
+    seen = boot(lab)
+    lab.needs("gdt_init to fill in the four segments (lab 1)",
+              met=not seen.uses_boot_table
+              or all(seen.entry_at(selector).value for selector in segments.SEGMENTS))
+    return seen
+
+
 def returned(lab: Lab) -> GdtBoot:
-    """The same, if gdt_init has returned."""
+    """The watched boot, if gdt_init has loaded its table and returned."""
     seen = own_table(lab)
     ended = gdt_causes.how_it_ended(seen, Moment.INIT, "gdt_init")
     lab.needs("gdt_init to return (lab 1)" + ended, met=seen.came_to(Moment.INIT))
@@ -118,8 +127,8 @@ def test_the_limit_is_that_of_seven_entries(lab: Lab) -> None:
     limit, expected = seen.at_init.cpu.gdt[1], segments.ENTRIES * 8 - 1
     if limit == expected:
         return
-    if limit == segments.ENTRIES - 1:
-        cause = f"GDTR.limit is {limit:#x}: it counts entries, and has to count bytes"
+    if gdt_causes.counts_entries(limit):
+        cause = f"GDTR.limit is {limit:#x}{gdt_causes.counts_entries(limit)}"
     elif limit == expected + 1:
         cause = (f"GDTR.limit is {limit:#x}, the size of the table: it has to be the "
                  "offset of the last byte")
@@ -138,11 +147,11 @@ def test_the_limit_is_that_of_seven_entries(lab: Lab) -> None:
 @hint("""selector 0 means no segment; the CPU never reads its entry, but the
     contract says that it is zero.""")
 def test_the_first_entry_is_empty(lab: Lab) -> None:
-    seen = own_table(lab)
+    seen = filled(lab)
     value = seen.entry_at(0).value
     if value:
         wrong(f"Entry 0x00 is {value:#x}: the first entry is the null descriptor",
-              expected=0, found=value, where=seen.where_entry(0), gdb="gdt")
+              expected=0, found=value, where=seen.where_entry(0), gdb=seen.gdb_table)
 
 
 @shared
@@ -209,7 +218,7 @@ def test_user_code_is_64_bit_code_of_ring_3(lab: Lab) -> None:
 @hint("""L says 64-bit, D says 32-bit; what both together mean is not defined.
     QEMU's emulated CPU does not mind, so only the bits tell.""")
 def test_no_descriptor_is_64_bit_and_32_bit_at_once(lab: Lab) -> None:
-    seen = own_table(lab)
+    seen = filled(lab)
     for selector in (KERNEL_CS, KERNEL_DS, USER_DS, USER_CS):
         tell(segments.both_sizes_flaws(seen.entry_at(selector)),
              seen.where_entry(selector), seen.gdb_table)
@@ -238,6 +247,11 @@ def test_four_interrupts_have_stacks_of_their_own(lab: Lab) -> None:
     filled_in(lab, seen)
     stacks = seen.tss.ist
     where = seen.where(lab.kernel.tss + segments.IST1)
+    if not any(seen.at_init.tss):
+        wrong("segments->tss is all zero: nobody has filled it in. (Another TSS would not "
+              "do: segments->tss is where set_kernel_stack writes RSP0)",
+              expected="the tops of four stacks", found=0, where=where,
+              gdb=seen.gdb_tss)
     tops: dict[int, int] = {}
     for number, vector in IST_OF.items():
         top = stacks[number - 1]
@@ -277,7 +291,7 @@ def test_four_interrupts_have_stacks_of_their_own(lab: Lab) -> None:
 @hint("""iomap_base is an offset into the TSS; at or past the limit there is no
     map, and ring 3 has no port.""")
 def test_the_tss_opens_no_port(lab: Lab) -> None:
-    seen = own_table(lab)
+    seen = boot(lab)
     filled_in(lab, seen)
     found = seen.tss.io_map_base
     if found < segments.TSS_SIZE:
@@ -295,8 +309,8 @@ def test_entry_18_describes_an_available_tss(lab: Lab) -> None:
     seen = boot(lab)
     tell(segments.tss_flaws(seen.entry_at(TSS), lab.kernel.tss),
          seen.where_entry(TSS), seen.gdb_table)
-    if seen.events[Moment.INIT].kind is DEAD and seen.entry_at(TSS).type == 0xB \
-            and seen.at_init.cpu.tr[0] != TSS:
+    # Where TR names it the CPU has set the bit.
+    if seen.entry_at(TSS).type == 0xB and seen.at_init.cpu.tr[0] & ~7 != TSS:
         wrong("The TSS descriptor's type is 0xb, busy, before any LTR: LTR takes only "
               "an available one, and sets the busy bit (41) itself",
               expected="an available 64-bit TSS", found="type 0xb, busy",
@@ -325,11 +339,12 @@ def test_the_tss_descriptor_holds_the_whole_address(lab: Lab) -> None:
 def test_cs_is_loaded_from_the_new_table(lab: Lab) -> None:
     seen = own_table(lab)
     cs = seen.at_init.cpu.selectors["cs"]
-    if cs != KERNEL_CS and seen.came_to(Moment.INIT):
-        wrong(f"CS is still {cs:#x} when gdt_init returns, the boot table's: after LGDT "
-              "nobody has loaded it again", expected=KERNEL_CS, found=cs,
-              where=lab.place("gdt_init"), gdb="info registers cs")
+    if cs == KERNEL_CS:
+        return
     returned(lab)
+    wrong(f"CS is still {cs:#x} when gdt_init returns, the boot table's: after LGDT "
+          "nobody has loaded it again", expected=KERNEL_CS, found=cs,
+          where=lab.place("gdt_init"), gdb="info registers cs")
 
 
 @shared
@@ -342,13 +357,14 @@ def test_the_data_segments_are_loaded_from_the_new_table(lab: Lab) -> None:
     # Null in DS, ES, FS and GS does no harm in 64-bit mode.
     stale = {name.upper(): value for name, value in selectors.items()
              if name != "cs" and value != KERNEL_DS and (value or name == "ss")}
-    if stale and seen.came_to(Moment.INIT):
-        names = ", ".join(stale)
-        wrong(f"{names} still {'holds' if len(stale) == 1 else 'hold'} a selector of "
-              "another table when gdt_init returns", expected=KERNEL_DS,
-              found=", ".join(f"{n} {v:#x}" for n, v in stale.items()),
-              where=lab.place("gdt_init"), gdb="info registers ss ds es fs gs")
+    if not stale:
+        return
     returned(lab)
+    names = ", ".join(stale)
+    wrong(f"{names} still {'holds' if len(stale) == 1 else 'hold'} a selector of "
+          "another table when gdt_init returns", expected=KERNEL_DS,
+          found=", ".join(f"{n} {v:#x}" for n, v in stale.items()),
+          where=lab.place("gdt_init"), gdb="info registers ss ds es fs gs")
 
 
 @shared

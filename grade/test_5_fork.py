@@ -15,13 +15,12 @@ from judge import fork_start, stress, stub
 from judge.child_way import USERS_FLAGS
 from judge.fork_causes import (
     FORKS, KEPT, SIGTRAP, check_registers, child_of, fork_place, meaning, need_two,
-    nth_fork, parent_of, status_text, tell_or_refuse)
+    nth_fork, parent_of, status_text, tell_flaw, tell_or_refuse)
 from judge.fork_story import Story, forks_of
 from judge.fork_wait import status_of
 from judge.lab import Lab
 from judge.probe_run import ProbeRun
 from judge.verdict import Verdict, foundation, hint, points, wrong
-from machine.finding import Finding
 from machine.kernel import in_kernel_half
 from machine.page_tables import ADDRESS
 from machine.x86 import FLAGS, IF, RING3_CS, RING3_SS, flags_in
@@ -37,6 +36,7 @@ ROUNDS = 100
 @hint("fork makes a process and says so: proc_alloc gives one, proc_ready lets it "
       "take part. A result below 0 is an error.")
 def test_fork_makes_one_process_whose_parent_is_the_caller(lab: Lab) -> None:
+    tell_flaw(lab, fork_start.too_early(nth_fork(lab)), "break proc_ready")
     fork, _ = parent_of(lab)
     if not fork.made:
         wrong("After fork has returned there is no new process in the table",
@@ -47,7 +47,6 @@ def test_fork_makes_one_process_whose_parent_is_the_caller(lab: Lab) -> None:
               + ", ".join(str(p.pid) for p in fork.made),
               where=fork_place(lab), gdb="ps")
     child = fork.made[0]
-    tell_flaw(lab, fork_start.too_early(fork), "break proc_ready")
     if child.pid in [p.pid for p in fork.others]:
         wrong(f"The child's number is {child.pid}, which another process has: "
               "every process has a number (pid) of its own",
@@ -83,6 +82,9 @@ def test_the_child_arrives_in_ring_3(lab: Lab) -> None:
     arrival = fork.child
     if arrival is None:
         story = forks_of(lab)
+        if fork.parent and fork.parent["gs_base"] == lab.kernel.address("per_cpu"):
+            lab.needs("a parent that comes back with the user's GS. It has the kernel's, "
+                      "and its next SYSCALL changes it away")
         if story.verdict:
             raise above_a_stack(lab, story) or story.verdict
         if fork.parent and fork.parent["rax"] == 0:
@@ -109,13 +111,6 @@ def test_the_child_arrives_in_ring_3(lab: Lab) -> None:
               "inside a call, of which nothing is on its stack any more. The child "
               "makes no call, it only leaves one", expected="NULL", found="a frame",
               where=where, gdb="sysframe")
-
-
-def tell_flaw(lab: Lab, found: Optional[Finding], gdb: str) -> None:
-    """Fails the test with what is wrong, if anything is."""
-    if found:
-        wrong(found.cause, expected=found.expected, found=found.found,
-              where=fork_place(lab), gdb=gdb)
 
 
 def not_the_stubs(lab: Lab, sentence: str) -> None:
@@ -172,6 +167,7 @@ def test_the_child_has_the_parents_rsp(lab: Lab) -> None:
             continue
         if fork.parent and fork.parent["rsp"] == found:
             lab.needs("lab 3: RSP survives a call. Here the parent lost it, too")
+        tell_flaw(lab, fork_start.of_another(fork), "break proc_ready")
         if found == fork.stack:
             cause = ("RSP of the child is where the program's stack began "
                      "(proc.stack), not where it was at the call")
@@ -268,6 +264,7 @@ def test_the_child_has_its_parents_flags(lab: Lab) -> None:
 @hint("fork reads the parent's frame and changes nothing in it")
 def test_the_parent_keeps_its_registers(lab: Lab) -> None:
     fork, found = parent_of(lab)
+    users_gs(lab, "parent", found)
     if not fork.made:
         lab.needs(f"a fork that makes a process. Here: {forks_of(lab).why_it_ended()}")
     for name in (*KEPT, "rsp", "eflags"):
@@ -389,19 +386,23 @@ def test_the_child_has_page_tables_of_its_own(lab: Lab) -> None:
 @hint("Every way into the kernel has one swapgs, every way out another. C code "
       "needs none")
 def test_both_sides_return_with_the_users_gs(lab: Lab) -> None:
+    users_gs(lab, "parent", parent_of(lab)[1])
+    users_gs(lab, "child", child_of(lab)[1].registers)
+
+
+def users_gs(lab: Lab, who: str, found: dict[str, int]) -> None:
+    """Fails the test if a side is in ring 3 with other GS bases than it must have."""
     block = lab.kernel.address("per_cpu")
-    for who in ("parent", "child"):
-        found = parent_of(lab)[1] if who == "parent" else child_of(lab)[1].registers
-        if found["gs_base"] == block:
-            wrong(f"The {who} comes back from fork with the kernel's GS base: on its "
-                  "way there is a swapgs too many or one too few, and at its next "
-                  "SYSCALL the stub finds no stack",
-                  expected=0, found=found["gs_base"], where=fork_place(lab),
-                  gdb="info registers gs_base k_gs_base")
-        if found["k_gs_base"] != block:
-            wrong(f"KERNEL_GS_BASE is not per_cpu when the {who} is in ring 3",
-                  expected=block, found=found["k_gs_base"], where=fork_place(lab),
-                  gdb="info registers gs_base k_gs_base")
+    if found["gs_base"] == block:
+        wrong(f"The {who} comes back from fork with the kernel's GS base: on its "
+              "way there is a swapgs too many or one too few, and at its next "
+              "SYSCALL the stub finds no stack",
+              expected=0, found=found["gs_base"], where=fork_place(lab),
+              gdb="info registers gs_base k_gs_base")
+    if found["k_gs_base"] != block:
+        wrong(f"KERNEL_GS_BASE is not per_cpu when the {who} is in ring 3",
+              expected=block, found=found["k_gs_base"], where=fork_place(lab),
+              gdb="info registers gs_base k_gs_base")
 
 
 @points(2)

@@ -18,7 +18,7 @@ oracle: all build/tools-check ## calls at random, here and on this Linux: SEED=1
 known-wrong: all build/tools-check ## grade every known-wrong solution (ID=G some, EVERY=1)
 	@$(PYTHON) grade/known_wrong/run.py --jobs $(JOBS) $(if $(EVERY),--every) $(ID)
 
-known-wrong-steps: all build/tools-check ## make the mistakes of labs 3 and 4 in unfinished solutions
+known-wrong-steps: all build/tools-check ## make each mistake in unfinished solutions (ID=G some)
 	@$(PYTHON) grade/known_wrong/steps.py --jobs $(JOBS) $(ID)
 
 labs: ## make the labs' branches from the commit that is checked out

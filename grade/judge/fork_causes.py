@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from typing import NoReturn, Optional
 
+from machine.finding import Finding
 from machine.kernel import in_kernel_half
 from machine.x86 import SYSCALL
+from . import fork_start
 from .child_way import ChildWay
 from .fork_story import SeenFork, Story, forks_of
 from .lab import Lab
@@ -33,6 +35,13 @@ def refused(lab: Lab, result: int) -> NoReturn:
              ", though there was room for one"),
           expected="the number of a new process", found=result,
           where=fork_place(lab), gdb="break fork")
+
+
+def tell_flaw(lab: Lab, found: Optional[Finding], gdb: str) -> None:
+    """Fails the test with what is wrong, if anything is."""
+    if found:
+        wrong(found.cause, expected=found.expected, found=found.found,
+              where=fork_place(lab), gdb=gdb)
 
 
 def need_fork(lab: Lab) -> Story:
@@ -138,6 +147,8 @@ def check_registers(lab: Lab, number: int) -> None:
     if fork.parent and all(fork.parent[name] == found[name] for name in bad):
         lab.needs("lab 3: every register survives a call. Here the parent lost "
                   "the same ones: " + ", ".join(bad))
+    tell_flaw(lab, fork_start.too_early(fork) or fork_start.of_another(fork),
+              "break proc_ready")
     name = bad[0]
     others = [f"{other.upper()} {meaning(story, fork, other, found[other])}"
               for other in bad[1:4]]

@@ -54,7 +54,11 @@ class SeenFork:
                    number of that process.
     missing        an address where the parent has a page and the child has none,
                    and the child's number.
-    start          the child, and the RSP that proc_set_start was given for it.
+    start          the child, and the RIP and RSP that proc_set_start was given for it.
+    copied         another process of whose frame the child's was a copy when it
+                   was made ready: its number.
+    began_early    whether the child had its first turn before fork was over, with
+                   another frame than its parent's.
     ready          what the child had when proc_ready was called first, and
     returned       when fork was over, before it ran.
     marked         whether get_syscall_frame gives the child a frame in ring 3.
@@ -76,7 +80,9 @@ class SeenFork:
     unprotected: Optional[tuple[int, int]] = None
     rsps_since: list[int] = dataclasses.field(default_factory=list)
     missing: Optional[tuple[int, int]] = None
-    start: Optional[tuple[Process, int]] = None
+    start: Optional[tuple[Process, int, int]] = None
+    copied: Optional[int] = None
+    began_early: bool = False
     ready: Optional[Start] = None
     returned: Optional[Start] = None
     marked: bool = False
@@ -198,7 +204,7 @@ class _Recorder:
         fork = self._new_process()
         if fork:
             fork.start = (self.table.at(self.gdb.register("rdi")),
-                          self.gdb.register("rdx"))
+                          self.gdb.register("rsi"), self.gdb.register("rdx"))
         return False
 
     def _is_ready(self) -> bool:
@@ -206,7 +212,20 @@ class _Recorder:
         fork = self._new_process()
         if fork and fork.ready is None:
             fork.ready = self._start_of(self.gdb.register("rdi"))
+            made = self._frame(fork.ready.process)
+            if made and any(made) and made != self._frame(fork.caller):
+                fork.copied = next((p.pid for p in fork.others
+                                    if self._frame(p) == made), None)
         return False
+
+    def _frame(self, process: Process) -> Optional[bytes]:
+        """The words at the top of a process's kernel stack, less RAX, which is the
+        one in which a child's frame differs."""
+        kernel = self.lab.kernel
+        words = self.gdb.peek(process.kstack_top - kernel.frame_bytes,
+                              kernel.frame_bytes)
+        at = kernel.constants["FRAME_RAX"]
+        return words and words[:at] + words[at + 8:]
 
     def _start_of(self, address: int) -> Start:
         process = self.table.at(address)
@@ -297,6 +316,8 @@ class _Recorder:
             return True
         if not fork.made:
             self._look_at_child(fork)
+        fork.began_early = fork.parent is None and fork.returned is None \
+            and self._frame(here) != self._frame(fork.caller)
         fork.child = child_way.follow(self.run)
         if not fork.child.lost:
             fork.marked = self.lab.call(self.gdb, "get_syscall_frame") != 0

@@ -25,8 +25,8 @@ def flaws(boot: GdtBoot) -> Iterator[Finding]:
     if boot.uses_boot_table:
         return
     if limit < segments.TABLE_SIZE - 1:
-        yield flaw(f"GDTR.limit is {limit:#x}: entry {(limit + 1) // 8 * 8:#04x} "
-                   "ends past it")
+        yield flaw(f"GDTR.limit is {limit:#x}" + (counts_entries(limit) or (
+            f": entry {(limit + 1) // 8 * 8:#04x} ends past it")))
     if boot.exchanged():
         yield flaw("Entry 0x28 is code and entry 0x30 is data: user data and user "
                    "code have changed places")
@@ -34,6 +34,12 @@ def flaws(boot: GdtBoot) -> Iterator[Finding]:
     for selector in segments.SEGMENTS:
         yield from boot.segment_flaws(selector)
     yield from tss_flaws(boot)
+
+
+def counts_entries(limit: int) -> str:
+    """What to say of a limit that is a number of entries; else nothing."""
+    return (": it counts entries, and has to count bytes"
+            if limit == segments.ENTRIES - 1 else "")
 
 
 def base_flaws(boot: GdtBoot) -> Iterator[Finding]:
@@ -91,7 +97,8 @@ def selector_flaws(boot: GdtBoot, selector: int) -> Iterator[Finding]:
     """What is wrong with one entry, for a CPU that refused it."""
     limit = boot.at_init.cpu.gdt[1]
     if selector + 7 > limit:
-        yield flaw(f"selector {selector:#x} ends past GDTR.limit, {limit:#x}")
+        yield flaw(f"selector {selector:#x} ends past GDTR.limit, {limit:#x}"
+                   + counts_entries(limit))
     if selector >= segments.TABLE_SIZE:
         yield flaw(f"selector {selector:#x} is none of the seven")
         return
