@@ -320,7 +320,7 @@ def test_entry_18_describes_an_available_tss(lab: Lab) -> None:
 @shared
 @points(6)
 @hint("""in long mode the TSS's address has 64 bits, so its descriptor takes two
-    entries; the address lies in four pieces.""")
+    entries; the address lies in three pieces.""")
 def test_the_tss_descriptor_holds_the_whole_address(lab: Lab) -> None:
     seen = boot(lab)
     lower, upper = seen.entry_at(TSS), seen.entry_at(TSS + 8)

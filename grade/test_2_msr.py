@@ -280,7 +280,7 @@ EFER_DEFINED = 0x36FD01
 
 MUST_CLEAR = {
     "TF": (TF, "a single step would raise #DB at the stub's first instruction, in "
-                   "ring 0 on the user's stack"),
+                   "ring 0 with the user's RSP and GS"),
     "IF": (IF, "an interrupt would push its frame at the user's RSP, in ring 0"),
     "DF": (DF, "C code would copy backwards (QEMU clears DF itself and hides it)"),
     "IOPL": (3 << 12, "the kernel would run with the user's I/O privilege"),

@@ -194,7 +194,7 @@ def tss_flaws(d: Descriptor, tss: int) -> Iterator[Finding]:
 
 
 def tss_base_flaws(lower: Descriptor, upper: int, tss: int) -> Iterator[Finding]:
-    """What is wrong with the four pieces of the TSS's address."""
+    """What is wrong with the three pieces of the TSS's address."""
     base = lower.base | (upper & 0xFFFFFFFF) << 32
     if upper >> 32:
         yield flaw(f"Entry 0x20 (the TSS descriptor's upper half) has bits 63:32 "

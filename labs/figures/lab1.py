@@ -97,8 +97,7 @@ def tss_descriptor() -> Figure:
     """How the address of the TSS is cut up."""
     f = Figure("gdt-tss-descriptor", 760, 320, "The descriptor of the TSS", """
         Sixteen bytes in two entries. The address of the task state segment is cut
-        into four pieces: bits 15 to 0 and 23 to 16 go to bits 39 to 16 of the lower
-        entry, bits 31 to 24 to its bits 63 to 56, bits 63 to 32 to the low half of
+        into three pieces: bits 23 to 0 go to bits 39 to 16 of the lower entry, bits 31 to 24 to its bits 63 to 56, bits 63 to 32 to the low half of
         the upper entry. The limit is 0x67, the type is 9.""")
     f.text(20, 30, "The address of the TSS", bold=True)
     f.bits(100, 60, 560, [(63, 32, "63:32", "new"), (31, 24, "31:24", "kernel"),
