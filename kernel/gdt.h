@@ -2,8 +2,8 @@
  * gdt: the segments. Long mode ignores their bases and limits; what is left of
  * them is who may run (DPL), which code is 64-bit (L), and the way to the task
  * state segment, where the CPU finds the stacks for interrupts.
- * Source: AMD APM vol. 2 sections 4.8 and 12.2.5; Intel SDM vol. 3A sections
- * 3.4.5 and 8.7.
+ * Source: AMD APM vol. 2 sections 4.8 and 12.2.5; Intel SDM vol. 3A, "Segment
+ * Descriptors" and "Task Management in 64-bit Mode".
  */
 #ifndef GDT_H
 #define GDT_H
