@@ -24,7 +24,7 @@ NOT_RUN = [block for page in PAGES.values() for block in page.not_run]
 # the tree, run all the tests.
 NEEDS_THE_WORLD = re.compile(
     r"^(sudo|su|apt|apt-get|brew|wsl|git (clone|push|pull|fetch|remote|worktree|merge)|docker|make "
-    r"(check|known-wrong|stress|bench|doctor|alike))\b|\bSLURM_")
+    r"(check|known-wrong|stress|bench|doctor|alike))\b|\bSLURM_|\bENGINE=slurm\b")
 
 
 @pytest.mark.parametrize("session", SESSIONS, ids=[s[0].place for s in SESSIONS])
