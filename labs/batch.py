@@ -35,7 +35,7 @@ TREE = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(TREE / "grade"))
 # pylint: disable=wrong-import-position
 from course import slurm  # noqa: E402
-from course.overview import Overview  # noqa: E402
+from course.overview import Overview, put  # noqa: E402
 from course.progress import Progress  # noqa: E402
 from course.settings import Course  # noqa: E402
 import labs  # noqa: E402
@@ -88,7 +88,7 @@ def batch(directory: Path, out: Path, lab: Optional[int], jobs: int,
             _grade_all(todo, out, lab, jobs, seed)
     grades = [result_of(path, out) for path in submissions]
     whole_table = out / "grades.csv"
-    whole_table.write_text(merged([grade for grade in grades if grade]))
+    put(out, whole_table.name, merged([grade for grade in grades if grade]))
     Overview([out], Course(), set(map(name_of, submissions))).write_pages(out)
     failed = [path for path, grade in zip(submissions, grades)
               if grade is None or report.exit_status(grade) == 2]

@@ -1,4 +1,5 @@
-"""Directories that are gone when their process is, even one that was killed.
+"""Directories that are gone when their process is, even one that was killed; and files
+that appear whole or not at all.
 
 Each is locked by the process that made it, for as long as that lives. Whoever makes
 the next one first removes those that nobody holds any more.
@@ -85,3 +86,49 @@ def _sweep(place: Path) -> None:
         if holder is not None:
             shutil.rmtree(path, ignore_errors=True)
             os.close(holder)
+
+
+# ---- whole files ------------------------------------------------------------
+
+PART = ".new-"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file, which nobody ever reads half. What a writer who was killed has left
+    beside it is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path.parent):
+        for left in path.parent.glob(f"{PART}*"):
+            _remove_unless_held(left)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=PART)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(handle, 0o644)
+            os.rename(temporary, path)
+    except OSError:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _remove_unless_held(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(handle)

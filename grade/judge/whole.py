@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import fcntl
 import json
 import os
 import random
@@ -16,7 +15,7 @@ from typing import Any, Callable, Iterator, Optional
 import labs
 from intake import answers, build, bundle, read, sandbox
 from intake.error import GraderError, SubmissionError
-from intake.scratch import scratch
+from intake.scratch import scratch, write_whole
 from intake.trusted import CUTTER, tree_for
 from machine import calibration, deadlines
 from machine.qemu import TREE
@@ -60,45 +59,8 @@ def blank(path: Path, lab: Optional[int], test: str, seed: Optional[int]) -> Rec
 
 
 def keep(path: Path, grade: Record) -> None:
-    """Writes a result: it appears whole or not at all. What a writer who was killed
-    has left beside it is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path.parent):
-        for left in path.parent.glob(".grade-*"):
-            _remove_unless_held(left)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".grade-")
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    try:
-        with os.fdopen(handle, "w") as file:
-            json.dump(grade, file, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fchmod(handle, 0o644)
-            os.rename(temporary, path)
-    except OSError:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-
-
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _remove_unless_held(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink()
-        finally:
-            os.close(handle)
+    """Writes a result."""
+    write_whole(path, json.dumps(grade, indent=1) + "\n")
 
 
 @contextlib.contextmanager

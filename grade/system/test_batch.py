@@ -213,7 +213,7 @@ def check_killed(tmp_path: Path, submissions: int, times: int, pause: float) -> 
     assert {name: row["total"] for name, row in rows(out).items()} == {
         f"s{number:03}": "29" if number % 3 else "0" for number in range(submissions)}
     assert {row["seed"] for row in rows(out).values()} == {str(begun)}
-    assert left_behind() == [] and not list(out.glob(".grade-*"))
+    assert left_behind() == [] and not list(out.rglob(".new-*"))
 
 
 def test_a_batch_that_is_killed_loses_nothing_and_leaves_nothing(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import csv
+import fcntl
 import io
 import json
 import subprocess
@@ -283,6 +284,22 @@ def test_each_student_gets_pages_and_feedback(pages: Path) -> None:
     assert "## 4 of 10 points" in (pages / "students/s04.md").read_text()
     assert "no verdict" in (pages / "students/lost.txt").read_text()
     assert not list(pages.glob(".new-*"))
+
+
+def test_what_a_killed_writer_has_left_is_cleared(tmp_path: Path) -> None:
+    """But not what one who is at work holds."""
+    results = keep(tmp_path / "out", a_grading("ann", 3))
+    (results / "students").mkdir()
+    left = [results / ".new-left", results / "students/.new-left"]
+    held = results / ".new-held"
+    for path in (*left, held):
+        path.write_text("half")
+    with held.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        Overview([results], settings.Course()).write_pages(results)
+        assert held.exists() and not any(path.exists() for path in left)
+    Overview([results], settings.Course()).write_pages(results)
+    assert not list(results.rglob(".new-*"))
 
 
 def test_nothing_of_a_submission_is_more_than_text(pages: Path) -> None:

@@ -10,12 +10,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Collection, Optional, Sequence
 
 import report
+from intake.scratch import write_whole
 
 from . import marks, pages, tables
 from .settings import Course
@@ -68,11 +67,5 @@ def _before(out: Path) -> marks.Remembered:
 
 
 def put(out: Path, name: str, text: str) -> None:
-    """Writes a file below `out`: whole or not at all, so nobody reads half a file."""
-    path = out / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, new = tempfile.mkstemp(dir=out, prefix=".new-")
-    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(text)
-        os.fchmod(handle, 0o644)
-    os.rename(new, path)
+    """Writes a file below `out`, whole or not at all."""
+    write_whole(out / name, text)
