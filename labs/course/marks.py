@@ -17,6 +17,7 @@ from typing import Any, Iterable, Mapping, Optional, Sequence
 
 import report
 
+from . import settings
 from .settings import Course, CourseError, Moment, Student
 
 Record = Mapping[str, Any]
@@ -107,12 +108,14 @@ def hand_ins(results: Sequence[Path], course: Course) -> list[HandIn]:
         if not directory.is_dir():
             raise CourseError(f"There is no directory {directory}: `make batch` "
                               "writes it.")
+        own = directory / settings.TIMES
+        times = {**(settings.times(own) if own.exists() else {}), **course.times}
         below = f"students/{directory.name}" if len(results) > 1 else "students"
         for path in sorted(directory.glob("*.json")):
             grade = _grading(path)
             if grade is not None:
                 found.append(HandIn(path.stem, who(path.stem, grade, course), grade,
-                                    course.times.get(path.stem), f"{below}/{path.stem}"))
+                                    times.get(path.stem), f"{below}/{path.stem}"))
     return found
 
 

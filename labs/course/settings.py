@@ -3,6 +3,9 @@
     roster  = "roster.csv"       # columns id, name, mail
     results = ["lab1", "lab3"]   # what `make batch` wrote, a directory for each lab
     times   = "times.csv"        # columns submission, time: when it was handed in
+    repositories = "repositories.csv"   # columns id, address: make regrade clones them
+    commits = "committer"        # a commit's time: its committer's clock, or the "push",
+                                 # which times then gives by the commit's id
     keep    = "best"             # of several hand-ins: the "best" mark, or the "last"
     answers = 10                 # percent of a lab's mark that right answers are worth
 
@@ -40,7 +43,9 @@ except ImportError:  # before Python 3.11
 
 Moment = datetime.datetime
 
-KNOWN = ("roster", "results", "times", "keep", "answers", "late", "lab", "extension")
+# What make regrade writes beside its results: when each of them was handed in.
+TIMES = "times.csv"
+KNOWN = ("roster", "results", "times", "repositories", "commits", "keep", "answers", "late", "lab", "extension")
 DAY = datetime.timedelta(days=1)
 
 
@@ -68,6 +73,8 @@ class Course:
     students: Mapping[str, Student] = dataclasses.field(default_factory=dict)
     results: Sequence[Path] = ()
     times: Mapping[str, Moment] = dataclasses.field(default_factory=dict)
+    repositories: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    commits: str = "committer"
     keep: str = "best"
     answers: float = 0          # percent of a lab's mark
     per_day: float = 0          # percent of a lab's mark
@@ -111,13 +118,17 @@ def read(path: Optional[Path]) -> Course:
     _only(path, "", text, KNOWN)
     if text.get("keep", "best") not in ("best", "last"):
         raise CourseError(f'{path}: keep is "best" or "last".')
+    if text.get("commits", "committer") not in ("committer", "push"):
+        raise CourseError(f'{path}: commits is "committer" or "push".')
     late = _table(path, "late", text)
     _only(path, "late.", late, ("per_day", "days", "grace"))
     students = roster(_named(path, "roster", text)) if "roster" in text else {}
     return Course(
         students, _results(path, text),
         times(_named(path, "times", text)) if "times" in text else {},
-        text.get("keep", "best"), _number(path, "answers", text, 100),
+        repositories(_named(path, "repositories", text))
+        if "repositories" in text else {},
+        text.get("commits", "committer"), text.get("keep", "best"), _number(path, "answers", text, 100),
         _number(path, "per_day", late, 100), _number(path, "days", late),
         _number(path, "grace", late), _labs(path, text),
         _extensions(path, text, students))
@@ -144,6 +155,18 @@ def times(path: Path) -> dict[str, Moment]:
         except ValueError:
             when = None
         found[row["submission"]] = _moment(path, f"line {number}", when)
+    return found
+
+
+def repositories(path: Path) -> dict[str, str]:
+    """Where each student's repository is cloned from, by the student's id."""
+    found: dict[str, str] = {}
+    for number, row in _rows(path, ("id", "address")):
+        who = row["id"]
+        if not who or who in found or "/" in who or who.startswith("."):
+            raise CourseError(f"{path}:{number}: an id names a directory, once; "
+                              f"not {who!r}.")
+        found[who] = row["address"]
     return found
 
 
