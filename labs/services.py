@@ -30,11 +30,30 @@ from tree import Files, TreeError  # noqa: E402
 SERVICES = "labs/services/"
 
 
-def gradescope(whole: Files, lab: int) -> Files:
-    """The files of an autograder's zip."""
-    released = released_tree(whole, lab)
-    return {**scripts(whole, "gradescope"), "lab": (tree.PLAIN, b"%d\n" % lab),
-            **{f"threshold/{name}": file for name, file in released.items()}}
+def grader(whole: Files, lab: int) -> Files:
+    """What every service gets: the lab's release, and its number."""
+    return {"lab": (tree.PLAIN, b"%d\n" % lab),
+            **{f"threshold/{name}": file
+               for name, file in released_tree(whole, lab).items()}}
+
+
+def gradescope(whole: Files, lab: int) -> dict[str, bytes]:
+    """The zip of an autograder."""
+    return {f"gradescope-lab{lab}.zip": zipped(
+        {**scripts(whole, "gradescope"), **grader(whole, lab)})}
+
+
+def prairielearn(whole: Files, lab: int) -> dict[str, bytes]:
+    """A directory for a course's serverFilesCourse."""
+    files = {**scripts(whole, "prairielearn"), **grader(whole, lab)}
+    return {f"prairielearn-lab{lab}.zip": zipped(
+        {f"threshold-lab{lab}/{name}": file for name, file in files.items()})}
+
+
+def autolab(whole: Files, lab: int) -> dict[str, bytes]:
+    """The two files that an assessment's autograder is made of."""
+    return {"autograde.tar": tarred(grader(whole, lab)),
+            **{name: data for name, (_, data) in scripts(whole, "autolab").items()}}
 
 
 def released_tree(whole: Files, lab: int) -> Files:
@@ -78,9 +97,7 @@ def tarred(files: Files) -> bytes:
 
 
 PACKED: dict[str, Callable[[Files, int], dict[str, bytes]]] = {
-    "gradescope": lambda whole, lab: {
-        f"gradescope-lab{lab}.zip": zipped(gradescope(whole, lab))},
-}
+    "autolab": autolab, "gradescope": gradescope, "prairielearn": prairielearn}
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 TESTS ?= grade/system# what make check runs, and make stress
 CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
 
-.PHONY: stress oracle known-wrong known-wrong-steps labs release batch alike gradebook regrade gradescope matrix staircase steps figures
+.PHONY: stress oracle known-wrong known-wrong-steps labs release batch alike gradebook regrade gradescope prairielearn autolab matrix staircase steps figures
 
 check stress: build/tools-browser build/tools-book build/tools-alike
 stress: build/tools-slurm
@@ -41,7 +41,7 @@ regrade: build/tools-grade ## grade what was pushed by the deadline: COURSE=cour
 	@$(PYTHON) labs/regrade.py --jobs $(JOBS) $(if $(ENGINE),--engine '$(ENGINE)') \
 		$(if $(LAB),--lab '$(LAB)') $(if $(SEED),--seed $(SEED))
 
-gradescope: build/tools-grade ## what a service grades a lab with: LAB=3 OUT=dir
+gradescope prairielearn autolab: build/tools-grade ## what a service grades a lab with: LAB=3 OUT=dir
 	@$(PYTHON) labs/services.py $@ $(if $(LAB),--lab '$(LAB)')
 
 # MATRIX_DIR=dir keeps the other systems elsewhere than in /var/cache.

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from typing import Callable
 
+from .autolab import autolab
 from .classroom import classroom50
 from .github import annotations, summary
 from .gradebook import gradebook
 from .gradescope import gradescope
 from .junit import junit
+from .prairielearn import prairielearn
 from .result import (OUTCOMES, OUTPUT_LIMIT, SCHEMA, NoVerdict, Record, exit_status,
                      first_failure)
 from .terminal import answers, ending, line, story, terminal
@@ -26,6 +28,8 @@ FORMATS: dict[str, Callable[[Record], str]] = {
     "junit": junit,
     "gradescope": gradescope,
     "classroom50": classroom50,
+    "prairielearn": prairielearn,
+    "autolab": autolab,
     "annotations": annotations,
     "summary": summary,
     "csv": gradebook,

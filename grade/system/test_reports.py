@@ -112,11 +112,12 @@ def test_a_grader_that_fails_says_so_and_gives_no_points(tmp_path: Path) -> None
     assert done.returncode == 2
     assert "no verdict" in done.stdout
     assert made["total"] == {"earned": None, "points": None} and not made["tests"]
-    for name in report.FORMATS.keys() - {"json", "classroom50"}:
+    for name in report.FORMATS.keys() - {"json", "classroom50", "autolab"}:
         shown = report.FORMATS[name]({**made, "seed": "s", "seconds": 0.0})
         assert not re.search(r"\b0\b.*\b(points|of)\b|\bscore", shown), name
-    with pytest.raises(report.NoVerdict):
-        report.FORMATS["classroom50"](made)
+    for name in ("classroom50", "autolab"):
+        with pytest.raises(report.NoVerdict):
+            report.FORMATS[name](made)
 
 
 def test_no_test_of_that_name_is_no_full_mark(tmp_path: Path) -> None:
@@ -315,6 +316,28 @@ def check_gradescope(made: dict[str, Any]) -> None:
         assert test["visibility"] in VISIBILITIES
         assert all(isinstance(tag, str) for tag in test["tags"])
         assert len(test["output"]) <= report.OUTPUT_LIMIT
+
+
+# ---- PrairieLearn and Autolab ------------------------------------------------
+
+def test_prairielearn_gets_a_share_and_each_test(result: dict[str, Any]) -> None:
+    made = json.loads(report.FORMATS["prairielearn"](result))
+    assert made["gradable"] is True and made["score"] == 4 / 28
+    assert sum(test["points"] for test in made["tests"]) == 4
+    assert sum(test["max_points"] for test in made["tests"]) == 28
+    assert {type(test["output"]) for test in made["tests"]} == {str}
+
+
+def test_prairielearn_of_a_failed_grader_costs_no_attempt(broken: dict[str, Any]) -> None:
+    made = json.loads(report.FORMATS["prairielearn"](broken))
+    assert made.keys() == {"gradable", "message"} and made["gradable"] is False
+    assert "no verdict" in made["message"]
+
+
+def test_autolab_reads_the_last_line(result: dict[str, Any]) -> None:
+    made = report.FORMATS["autolab"](result)
+    last = json.loads(made.rstrip("\n").rpartition("\n")[2])
+    assert last == {"scores": {"msr": 4, "frame": 0}}
 
 
 # ---- Classroom 50 -----------------------------------------------------------

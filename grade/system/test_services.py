@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any, Iterator, Optional
@@ -15,6 +16,7 @@ from typing import Any, Iterator, Optional
 import pytest
 
 import labs
+from intake import bundle
 from machine import deadlines, environment
 from machine.qemu import TREE
 
@@ -40,19 +42,42 @@ IMAGE = ["bwrap", "--die-with-parent", "--unshare-pid", "--proc", "/proc", "--de
 
 # ---- what is in it ----------------------------------------------------------
 
+def unpacked(packed: dict[str, bytes]) -> dict[str, tuple[int, bytes]]:
+    """The files of what was packed, by name, with their modes."""
+    found: dict[str, tuple[int, bytes]] = {}
+    for name, data in packed.items():
+        if name.endswith(".zip"):
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                found.update({each.filename: (each.external_attr >> 16,
+                                              archive.read(each))
+                              for each in archive.infolist()})
+        elif name.endswith(".tar"):
+            with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+                for member in tar:
+                    stream = tar.extractfile(member)
+                    assert stream
+                    found[member.name] = member.mode, stream.read()
+        else:
+            found[name] = 0o644, data
+    return found
+
+
 @pytest.mark.parametrize("lab", labs.LABS)
-def test_no_solution_that_is_not_out_is_in_the_zip(lab: int) -> None:
-    packed = services.PACKED["gradescope"](WHOLE, lab)[f"gradescope-lab{lab}.zip"]
+@pytest.mark.parametrize("service, scripts", [
+    ("gradescope", ("setup.sh", "run_autograder")),
+    ("prairielearn", ("threshold-{}/run.sh",)), ("autolab", ("autograde-Makefile",))])
+def test_no_solution_that_is_not_out_is_packed(service: str, scripts: tuple[str, ...],
+                                               lab: int) -> None:
+    files = unpacked(services.PACKED[service](WHOLE, lab))
     telling = release.telling_lines(WHOLE, lab)
     assert len(telling.lines) > 5
-    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        names = archive.namelist()
-        for name in names:
-            assert list(telling.hits(archive.read(name))) == [], name
-        modes = {name: archive.getinfo(name).external_attr >> 16 for name in names}
-    assert {"setup.sh", "run_autograder", "lab", "threshold/Makefile"} < set(names)
-    assert modes["run_autograder"] & 0o111 and modes["setup.sh"] & 0o111
-    assert not [name for name in names if "known_wrong" in name or "teacher" in name]
+    for name, (_, data) in files.items():
+        assert list(telling.hits(data)) == [], name
+        assert "known_wrong" not in name and "teacher" not in name
+    assert any(name.endswith("threshold/Makefile") for name in files)
+    for script in scripts:
+        mode, _ = files[script.format(f"lab{lab}")]
+        assert mode & 0o111 or "Makefile" in script
 
 
 def test_a_planted_solution_is_refused() -> None:
@@ -79,7 +104,7 @@ class Image:
         self.top = top
         for name in ("source", "results", "submission"):
             (top / name).mkdir(parents=True)
-        tree.write(services.gradescope(WHOLE, LAB), top / "source")
+        tree.write(unpacked(services.gradescope(WHOLE, LAB)), top / "source")
         shutil.copy(top / "source/run_autograder", top)
 
     def hand_in(self, text: Optional[str] = None) -> None:
@@ -92,13 +117,7 @@ class Image:
 
     def run(self, command: str = "/autograder/run_autograder", **more: str
             ) -> "subprocess.CompletedProcess[str]":
-        variables = [word for name, value in more.items()
-                     for word in ("--setenv", name, value)]
-        return subprocess.run(
-            [*IMAGE, "--bind", str(self.top), "/autograder", "--chdir", "/autograder",
-             *variables, "sh", "-c", command], capture_output=True, text=True,
-            env={**environment.without_make(), "HOME": "/tmp"}, check=False,
-            timeout=deadlines.run() * 10)
+        return in_image(self.top, "/autograder", command, **more)
 
     @property
     def result(self) -> dict[str, Any]:
@@ -171,6 +190,48 @@ def test_a_grader_that_does_not_begin_does_not_leave_the_last_result(image: Imag
     assert image.score == 29
     image.run("sed s,/usr/bin/python3,/bin/false, run_autograder | sh")
     assert image.score is None
+
+
+# ---- PrairieLearn and Autolab ------------------------------------------------
+
+def in_image(top: Path, inside: str, command: str, **more: str
+             ) -> "subprocess.CompletedProcess[str]":
+    variables = [word for name, value in more.items()
+                 for word in ("--setenv", name, value)]
+    return subprocess.run(
+        [*IMAGE, "--bind", str(top), inside, "--chdir", inside, *variables, "sh", "-c",
+         command], capture_output=True, text=True, check=False,
+        env={**environment.without_make(), "HOME": "/tmp"},
+        timeout=deadlines.run() * 10)
+
+
+@needs_bwrap
+def test_prairielearn_gets_a_share_or_that_it_could_not_be_graded(tmp_path: Path) -> None:
+    tree.write(unpacked(services.prairielearn(WHOLE, LAB)),
+               tmp_path / "serverFilesCourse")
+    put(tmp_path / "student")
+    results = tmp_path / "results/results.json"
+    run = f"/grade/serverFilesCourse/threshold-lab{LAB}/run.sh"
+    for more, gradable in (({}, True), ({"QEMU": "none"}, False)):
+        done = in_image(tmp_path, "/grade", run, **more)
+        made = json.loads(results.read_text())
+        assert made["gradable"] is gradable, done.stdout + done.stderr
+        assert made.get("score") == (1 if gradable else None)
+
+
+@needs_bwrap
+def test_autolab_reads_points_in_the_last_line_or_none(tmp_path: Path) -> None:
+    for name, data in services.autolab(WHOLE, LAB).items():
+        (tmp_path / name).write_bytes(data)
+    bundle.pack(tmp_path / "handin.zip", {
+        name: (TREE / name).read_bytes() for name in labs.LABS[LAB].files})
+    run = "make -s -f autograde-Makefile"
+    done = in_image(tmp_path, "/work", run)
+    assert json.loads(done.stdout.rstrip("\n").rpartition("\n")[2]) == {
+        "scores": {"frame": 29}}, done.stdout + done.stderr
+    done = in_image(tmp_path, "/work", run, QEMU="none")
+    assert done.returncode and "scores" not in done.stdout
+    assert "no verdict on the submission" in done.stdout
 
 
 # ---- a Debian that has nothing yet -------------------------------------------
