@@ -40,12 +40,14 @@ copyright = "the Threshold authors, MIT licence"
 extensions = ["myst_parser", "breathe", "directives"]
 root_doc = "docs/index"
 include_patterns = ["docs/*.md", "docs/chapters/*.md", "labs/*.md"]
-exclude_patterns = ["build", "labs/student", "labs/examples"]
+# Nor are an exam's questions for whoever reads the book.
+exclude_patterns = ["build", "labs/student", "labs/examples", "labs/teacher-exam.md"]
 # What shows a solution, or is the teacher's: not in the students' edition, and neither
 # are the handouts of labs to come. labs/teacher-only.txt keeps it out of releases.
 NOT_FOR_STUDENTS = ["docs/start.md", "docs/tour.md", "docs/api.md",
                     "docs/from-reference.md", "docs/graders.md", "docs/traces.md",
                     "docs/alone.md", "docs/rewind.md", "labs/teacher.md",
+                    "labs/teacher-term.md", "labs/teacher-security.md",
                     *(str(path.relative_to(TREE)) for path in TREE.glob("labs/?-*.md")
                       if int(path.name[0]) > LAB)] if LAB else []
 # The edition for readers of EPUB plays nothing and fetches nothing: book.py says -t epub.

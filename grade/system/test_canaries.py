@@ -9,7 +9,9 @@ so the test can fail.
 from __future__ import annotations
 
 import io
+import os
 import secrets
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -134,6 +136,22 @@ def test_nothing_of_the_machines_is_in_the_sandbox(
                         {"/tree": tree.directory}, "/", with_devices=with_devices),
             timeout=deadlines.host(), stdin=subprocess.DEVNULL, capture_output=True)
         assert done.returncode != 0
+
+
+@pytest.mark.parametrize("attempt", [
+    "import socket; socket.create_connection(('127.0.0.1', {port}), 5)",
+    "import os; os.kill({pid}, 0)"])
+def test_the_sandbox_reaches_no_server_and_no_process(attempt: str) -> None:
+    """Both are there, as the same program finds out outside."""
+    with socket.create_server(("127.0.0.1", 0)) as server, scratch() as place:
+        program = attempt.format(port=server.getsockname()[1], pid=os.getpid())
+        inner = ["/usr/bin/python3", "-c", program]
+        confined = sandbox.Sandbox(sandbox.BWRAP, place).command(
+            inner, {"/tree": trusted.tree_for(3).directory}, "/", with_devices=True)
+        statuses = [subprocess.run(
+            command, timeout=deadlines.host(), stdin=subprocess.DEVNULL,
+            capture_output=True).returncode for command in (inner, confined)]
+    assert statuses == [0, 1]
 
 
 def test_no_solution_is_in_the_tree_of_a_lab() -> None:

@@ -201,6 +201,8 @@ def test_a_pattern_takes_a_directory_whole_and_a_star_one_name() -> None:
 def test_what_only_a_teacher_needs_is_in_no_students_tree() -> None:
     names = set(tree.files(None, tree.ALL_SOLVED))
     for name in ("labs/cut.py", "labs/teacher.mk", "labs/teacher-only.txt",
+                 "labs/teacher-exam.md", "labs/teacher-term.md", "labs/services.py",
+                 "labs/services/gradescope/setup.sh",
                  "grade/known_wrong/run.py", "grade/system/test_boot.py"):
         assert name not in names
     assert not any(name.startswith("grade/known_wrong/") for name in names)
