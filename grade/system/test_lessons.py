@@ -32,6 +32,7 @@ LESSONS = [
     "forkmem",
     "exectest 20",
     "waittest 100",
+    "signals",
     "stress 1 2000",
 ]
 

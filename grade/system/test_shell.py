@@ -110,6 +110,13 @@ def test_ctrl_c_ends_the_program_and_not_the_shell(shell: Machine) -> None:
     assert shell.command("echo $?") == f"{128 + 2}\n"
 
 
+def test_ctrl_c_reaches_a_handler(shell: Machine) -> None:
+    shell.send("signals keys\n")
+    shell.expect(r"press Ctrl-C\n")
+    shell.send("\x03")
+    shell.expect(r"signals: \d+ checks, all held")
+
+
 def test_ctrl_c_ends_all_of_a_pipe(shell: Machine) -> None:
     shell.send("cat | cat | cat\n")
     shell.expect(r"cat$")
