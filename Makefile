@@ -68,7 +68,7 @@ CFLAGS := -std=gnu11 -g -Wall -Wextra $(if $(WERROR),-Werror) -MMD -MP \
 # -fno-omit-frame-pointer: panic() and GDB walk the stack by RBP.
 KERNEL_CFLAGS := $(CFLAGS) -Og -mcmodel=kernel -mno-red-zone \
 	-mgeneral-regs-only -fno-omit-frame-pointer -Ikernel
-USER_CFLAGS := $(CFLAGS) -O2 -Iuser/lib
+USER_CFLAGS := $(CFLAGS) -O2 -Iuser/lib -Iuser
 
 # -z max-page-size: sections are aligned to 4 KB pages, not to 2 MB.
 # -z norelro, --build-id=none: no segment and no note that nothing here reads.
@@ -77,9 +77,10 @@ LDFLAGS := -m elf_x86_64 -nostdlib -static -z max-page-size=4096 \
 
 KERNEL_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard kernel/*.[cS] kernel/files/*.c)))
 LIB_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard user/lib/*.c user/lib/*.S)))
+SH_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard user/shell/*.c)))
 PROGRAMS := $(patsubst user/%.c,build/user/%,$(sort $(wildcard user/*.c)))
 INITRD := build/initrd$(if $(ADD),-add).cpio
-C_FILES = $(wildcard $(foreach d,kernel kernel/files user user/lib grade/* grade/*/*,$d/*.[ch]))
+C_FILES = $(wildcard $(foreach d,kernel kernel/files user user/lib user/shell grade/* grade/*/*,$d/*.[ch]))
 export INITRD
 
 .PHONY: all qemu run gdb rewind trace try book check grade result handin challenge bench doctor format format-check clean help FORCE
@@ -220,9 +221,12 @@ build/user/lib.a: $(LIB_OBJS)
 	@rm -f $@
 	$(Q)$(AR) rcD $@ $^
 
+# The shell has rooms of its own.
+build/user/sh: $(SH_OBJS)
+
 build/user/%: build/user/%.c.o build/user/lib.a
 	@echo 'LD $@'
-	$(Q)$(LD) $(LDFLAGS) -e _start -o $@ $< build/user/lib.a
+	$(Q)$(LD) $(LDFLAGS) -e _start -o $@ $(filter %.o,$^) build/user/lib.a
 
 # A newc archive that depends on nothing but its files: fixed owner, mode,
 # time and order. Programs go in without their debug sections, which GDB reads
@@ -241,8 +245,8 @@ $(INITRD): $(PROGRAMS) $(wildcard user/etc/*) $(if $(ADD),FORCE) Makefile
 		cpio --quiet -o -H newc -R 0:0 --reproducible > ../$(@F)
 
 # Of the objects that there are: a file that has moved leaves its old note behind.
-build/compile_commands.json: $(KERNEL_OBJS) $(LIB_OBJS) $(PROGRAMS)
-	@(echo '['; cat $(addsuffix .json,$(KERNEL_OBJS) $(LIB_OBJS) $(PROGRAMS:=.c.o)) | \
+build/compile_commands.json: $(KERNEL_OBJS) $(LIB_OBJS) $(SH_OBJS) $(PROGRAMS)
+	@(echo '['; cat $(addsuffix .json,$(KERNEL_OBJS) $(LIB_OBJS) $(SH_OBJS) $(PROGRAMS:=.c.o)) | \
 		sed '$$s/,$$//'; echo ']') > $@
 
--include $(wildcard build/kernel/*.d build/kernel/files/*.d build/user/*.d build/user/lib/*.d)
+-include $(wildcard build/kernel/*.d build/kernel/files/*.d build/user/*.d build/user/lib/*.d build/user/shell/*.d)

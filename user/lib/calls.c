@@ -16,7 +16,7 @@ long write(int fd, const void *buffer, size_t size)
 
 long open(const char *path, int flags)
 {
-	return syscall3(SYS_open, (long)path, flags, 0);
+	return syscall3(SYS_open, (long)path, flags, 0666);
 }
 
 long close(int fd)
@@ -140,6 +140,46 @@ long getcwd(char *buffer, size_t size)
 long chdir(const char *path)
 {
 	return syscall1(SYS_chdir, (long)path);
+}
+
+long mkdir(const char *path)
+{
+	return syscall2(SYS_mkdir, (long)path, 0777);
+}
+
+long rmdir(const char *path)
+{
+	return syscall1(SYS_rmdir, (long)path);
+}
+
+long unlink(const char *path)
+{
+	return syscall1(SYS_unlink, (long)path);
+}
+
+long rename(const char *from, const char *to)
+{
+	return syscall2(SYS_rename, (long)from, (long)to);
+}
+
+long link(const char *from, const char *to)
+{
+	return syscall2(SYS_link, (long)from, (long)to);
+}
+
+long symlink(const char *target, const char *path)
+{
+	return syscall2(SYS_symlink, (long)target, (long)path);
+}
+
+long getpgrp(void)
+{
+	return syscall0(SYS_getpgrp);
+}
+
+long setpgid(long pid, long group)
+{
+	return syscall2(SYS_setpgid, pid, group);
 }
 
 long setsid(void)

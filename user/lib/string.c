@@ -131,6 +131,7 @@ const char *error_text(long error)
 	static const char *const text[] = {
 		[EPERM] = "not permitted",
 		[ENOENT] = "no such file or directory",
+		[ESRCH] = "no such process",
 		[E2BIG] = "argument list too long",
 		[ENOEXEC] = "not a program this kernel can run",
 		[EBADF] = "not an open file",
@@ -139,16 +140,21 @@ const char *error_text(long error)
 		[ENOMEM] = "out of memory",
 		[EACCES] = "permission denied",
 		[EFAULT] = "bad address",
+		[EEXIST] = "it exists",
 		[ENOTDIR] = "not a directory",
 		[EISDIR] = "is a directory",
 		[EINVAL] = "invalid argument",
 		[EMFILE] = "too many open files",
 		[ENOTTY] = "not a terminal",
+		[ENOSPC] = "no space left",
 		[ESPIPE] = "a pipe cannot seek",
 		[EROFS] = "the file system is read-only",
 		[EPIPE] = "nobody reads the pipe",
 		[ERANGE] = "does not fit",
+		[ENAMETOOLONG] = "the name is too long",
 		[ENOSYS] = "no such system call",
+		[ENOTEMPTY] = "the directory is not empty",
+		[ELOOP] = "too many symbolic links",
 	};
 
 	if (error < 0 && error > -(long)COUNT(text) && text[-error])

@@ -48,7 +48,14 @@ enum {
 	SYS_truncate = 76,
 	SYS_unlink = 87,
 	SYS_sysinfo = 99,
+	SYS_rename = 82,
+	SYS_mkdir = 83,
+	SYS_rmdir = 84,
+	SYS_link = 86,
+	SYS_symlink = 88,
+	SYS_setpgid = 109,
 	SYS_getppid = 110,
+	SYS_getpgrp = 111,
 	SYS_setsid = 112,
 	SYS_arch_prctl = 158,
 	SYS_gettid = 186,
@@ -65,6 +72,7 @@ enum {
 enum {
 	EPERM = 1,
 	ENOENT = 2,
+	ESRCH = 3,
 	EINTR = 4,
 	E2BIG = 7,
 	ENOEXEC = 8,
@@ -74,25 +82,33 @@ enum {
 	ENOMEM = 12,
 	EACCES = 13,
 	EFAULT = 14,
+	EEXIST = 17,
 	ENOTDIR = 20,
 	EISDIR = 21,
 	EINVAL = 22,
 	EMFILE = 24,
 	ENOTTY = 25,
+	ENOSPC = 28,
 	ESPIPE = 29,
 	EROFS = 30,
 	EPIPE = 32,
 	ERANGE = 34,
+	ENAMETOOLONG = 36,
 	ENOSYS = 38,
+	ENOTEMPTY = 39,
+	ELOOP = 40,
 };
 
-enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_DIRECTORY = 0200000 };
+enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2 };
+enum { O_CREAT = 0100, O_TRUNC = 01000, O_APPEND = 02000 };
+enum { O_DIRECTORY = 0200000, O_NOFOLLOW = 0400000 };
 enum { SEEK_SET, SEEK_CUR, SEEK_END };
 enum { PROT_NONE = 0, PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4 };
 enum { MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_FIXED = 0x10, MAP_ANONYMOUS = 32 };
-enum { WNOHANG = 1 };
+enum { WNOHANG = 1, WUNTRACED = 2 };
 enum { CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 1 };
-enum { TCGETS = 0x5401, TIOCSCTTY = 0x540e, TIOCGWINSZ = 0x5413 };
+enum { TCGETS = 0x5401, TIOCSCTTY = 0x540e };
+enum { TIOCSPGRP = 0x5410, TIOCGWINSZ = 0x5413 };
 enum { ARCH_SET_FS = 0x1002, ARCH_GET_FS = 0x1003 };
 enum { DT_DIR = 4, DT_REG = 8 };
 enum { S_IFMT = 0170000, S_IFDIR = 0040000, S_IFREG = 0100000 };
@@ -111,8 +127,11 @@ enum {
 	SIGSEGV = 11,
 	SIGPIPE = 13,
 	SIGALRM = 14,
+	SIGTERM = 15,
 	SIGCHLD = 17,
-	SIGTSTP = 20
+	SIGCONT = 18,
+	SIGTSTP = 20,
+	SIGTTOU = 22
 };
 
 /* What is done about a signal: rt_sigaction's words. The handler is a function, or
@@ -130,6 +149,7 @@ _Static_assert(sizeof(struct sigaction) == 32, "the kernel reads 32 bytes");
 /* A status of wait4: an exit status, or the signal that killed the process. */
 #define WTERMSIG(status)    ((status)&0x7f)
 #define WIFEXITED(status)   (WTERMSIG(status) == 0)
+#define WIFSTOPPED(status)  (((status)&0xff) == 0x7f)
 #define WEXITSTATUS(status) (((status) >> 8) & 0xff)
 
 struct timespec {

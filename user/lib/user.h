@@ -15,7 +15,8 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* System calls (calls.c): each returns the kernel's answer, -ENOENT and all. */
+/* System calls (calls.c): each returns the kernel's answer, -ENOENT and all.
+ * What open and mkdir make, everybody may use, but for the process's umask. */
 long read(int fd, void *buffer, size_t size);
 long write(int fd, const void *buffer, size_t size);
 long open(const char *path, int flags);
@@ -44,6 +45,14 @@ long wait4(long pid, int *status, int options, void *usage);
 long uname(struct utsname *name);
 long getcwd(char *buffer, size_t size);
 long chdir(const char *path);
+long mkdir(const char *path);
+long rmdir(const char *path);
+long unlink(const char *path);
+long rename(const char *from, const char *to);
+long link(const char *from, const char *to);
+long symlink(const char *target, const char *path);
+long getpgrp(void);
+long setpgid(long pid, long group);
 long sysinfo(struct sysinfo *info);
 long clock_gettime(int clock, struct timespec *now);
 long arch_prctl(int code, unsigned long address);

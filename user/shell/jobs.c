@@ -14,6 +14,7 @@ struct job {
 	bool halted[MAX_STAGES];
 	size_t started, alive, stopped; /* how many of them */
 	int status; /* of the last stage, as wait4 gives it */
+	bool interrupted;
 	char text[80];
 };
 
@@ -21,7 +22,7 @@ bool interactive;
 int script_fd = -1;
 
 static struct job jobs[MAX_JOBS];
-static long shell_group; /* 0: no job control */
+static long shell_group;   /* 0: no job control */
 static volatile int noted; /* the signal of a key, which came to the shell */
 
 /* ---- the terminal ---- */
@@ -265,6 +266,7 @@ static void note_in(struct job *job, size_t stage, int status)
 		return;
 	job->alive--;
 	explain_end(job, status);
+	job->interrupted |= WTERMSIG(status) == SIGINT;
 	if (stage + 1 == job->started)
 		job->status = status;
 }
@@ -312,7 +314,7 @@ static void wait_in_front(struct job *job)
 		return;
 	}
 	last_status = exit_status(job->status);
-	if (last_status == 128 + SIGINT)
+	if (job->interrupted)
 		dprintf(2, "\n"); /* after the ^C */
 	job->group = 0;
 }
