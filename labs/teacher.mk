@@ -5,7 +5,7 @@ CHECK = $(PYTHON) -m pytest -n $(JOBS) $(TESTS)
 
 .PHONY: stress oracle known-wrong known-wrong-steps labs release batch alike gradebook regrade gradescope prairielearn autolab matrix staircase steps figures
 
-check stress: build/tools-browser build/tools-book build/tools-alike
+check stress: build/tools-browser build/tools-book build/tools-alike build/tools-shells
 stress: build/tools-slurm
 
 stress: all build/tools-check ## the long tests: TESTS=file (of check, too)

@@ -2,7 +2,7 @@
 # rest.
 #   sh doctor.sh report        a table of everything, with versions
 #   sh doctor.sh install SET   what SET needs: build, gdb, grade, check, browser,
-#                              book, alike, slurm or matrix
+#                              book, alike, slurm, shells or matrix
 #   sh doctor.sh has SET       succeeds when all of SET is there
 #   sh doctor.sh command TOOL  the command that installs one tool
 #   sh doctor.sh toolprefix    what stands before gcc to compile for x86-64
@@ -29,6 +29,9 @@ alike_tools="$grade_tools sim_c"
 # What the test of make batch ENGINE=slurm starts a cluster of. A teacher's cluster has
 # its own.
 slurm_tools="$grade_tools slurmctld slurmd sbatch munged"
+# Other people's programs, static, which the tests run here as they are. Packaged by
+# Debian and Ubuntu only.
+shells_tools="bash-static mksh-static sash busybox zsh-static"
 # What make matrix makes other systems with.
 matrix_tools="python debootstrap"
 
@@ -76,6 +79,7 @@ present() {
     qemu) has "$QEMU" && new_enough "$("$QEMU" --version)" 5 2 ;;
     gdb) gdb_program > /dev/null ;;
     musl) has musl-gcc ;;
+    busybox) has busybox && ! ldd "$(command -v busybox)" > /dev/null 2>&1 ;;
     toml) python_has tomllib || python_has tomli ;;
     python) has "$PYTHON" && "$PYTHON" -c \
         'import sys; sys.exit(sys.version_info < (3, 9))' ;;
@@ -155,6 +159,8 @@ package() {
     apt:selenium) echo python3-selenium ;;
     apt:bwrap | dnf:bwrap | pacman:bwrap) echo bubblewrap ;;
     apt:musl) echo musl-tools ;;
+    apt:mksh-static) echo mksh ;;
+    apt:busybox) echo busybox-static ;;
     apt:sim_c) echo similarity-tester ;;
     apt:sbatch) echo slurm-client ;;
     apt:munged) echo munge ;;
@@ -279,7 +285,7 @@ install() {
         [ -n "$lack" ] || return 0
     fi
     # Without these, their tests are skipped; what a person asks for says it again.
-    case $1 in browser | alike | slurm)
+    case $1 in browser | alike | slurm | shells)
         # shellcheck disable=SC2086
         echo "doctor: nothing of $1, for want of" $lack >&2
         return 0 ;;
