@@ -206,16 +206,24 @@ def prepare_checks(app: Sphinx, tree: nodes.document) -> None:
             step.parent.insert(step.parent.index(step) + 1, check)
 
 
+# A word of code that has a hyphen: last-write, p->rsp, -ENOSYS.
+HYPHENATED = r"\w*-[\w>-]+"
+
+
 def prepare_names(app: Sphinx, tree: nodes.document) -> None:
-    """Says where a long name in a table may be broken: at its own joints, nowhere else."""
-    for cell in tree.findall(nodes.entry):
-        for name in list(cell.findall(nodes.literal)):
-            pieces = re.findall(r"[^_/]+[_/]*|[_/]+", name.astext())
-            name.children = []
-            for piece in pieces:
-                if name.children:
+    """Says where a name may be broken: in a table on a narrow screen at its joints, and
+    nowhere at a hyphen, where a browser would, in front of the > of an arrow too."""
+    for name in list(tree.findall(nodes.literal)):
+        joints = "|[_/]+" if isinstance(name.parent.parent, nodes.entry) else ""
+        pieces = re.split(f"({HYPHENATED}{joints})", name.astext())
+        name.children = []
+        for piece, found in zip(pieces[::2], [*pieces[1::2], ""]):
+            if "-" in found:
+                name += [nodes.Text(piece), nodes.inline(text=found, classes=["whole"])]
+            else:
+                name += nodes.Text(piece + found)
+                if found:
                     name += nodes.raw("", "<wbr/>", format="html")
-                name += nodes.Text(piece)
 
 
 def alternative_texts(markdown: str) -> dict[str, str]:

@@ -38,6 +38,14 @@ def test_every_file_that_a_handout_names_is_there(handout: Path) -> None:
 
 
 @pytest.mark.parametrize("handout", HANDOUTS, ids=lambda path: path.name)
+def test_a_handout_fits_in_a_terminal(handout: Path) -> None:
+    """Ninety columns, as some read it where they type. A table's row is one line."""
+    assert not [f"{number}: {line}" for number, line
+                in enumerate(handout.read_text().splitlines(), 1)
+                if len(line) > 90 and not line.startswith("|")]
+
+
+@pytest.mark.parametrize("handout", HANDOUTS, ids=lambda path: path.name)
 def test_a_handout_knows_how_many_tests_its_lab_has(handout: Path) -> None:
     lab = LABS[int(handout.name[0])]
     listed = subprocess.run(

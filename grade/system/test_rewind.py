@@ -81,6 +81,7 @@ def walk() -> dict[str, str]:
         "break syscall_entry", "reverse-continue 1",
         "delete 3", "moment 0", "reverse-stepi", "continue 2", "reverse-stepi 1",
         "set var $rax = 5", "set var per_cpu.user_rsp = 5", "console",
+        "print get_syscall_frame()", "last-write get_syscall_frame()->rbx",
         "last-write", "last-write $al", "last-write 5", "moment soon",
         "moment 99999999"]
     session = rewind("/bin/regs 7", commands)
@@ -125,6 +126,12 @@ def test_what_has_happened_is_not_changed(walk: dict[str, str]) -> None:
     assert "cannot be changed" in walk["set var $rax = 5"]
     assert "Cannot access memory" in walk["set var per_cpu.user_rsp = 5"] or (
         "cannot be changed" in walk["set var per_cpu.user_rsp = 5"])
+
+
+def test_a_function_is_not_called(walk: dict[str, str]) -> None:
+    """It would write, if only its return address."""
+    for command in ("print get_syscall_frame()", "last-write get_syscall_frame()->rbx"):
+        assert "Cannot call functions in the program" in walk[command]
 
 
 def test_the_console_is_as_it_was(walk: dict[str, str]) -> None:

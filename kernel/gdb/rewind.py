@@ -40,6 +40,8 @@ FORWARDS_TOO = dict(COMMANDS)
 
 # An answer may need a replay or more: GDB's two seconds are for a wire.
 gdb.execute("set remotetimeout 1200")
+# It would push a return address: say so, and not at which address that failed.
+gdb.execute("set may-call-functions off")
 
 
 def ask_recording(question: str) -> str:
