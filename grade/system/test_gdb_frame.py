@@ -87,6 +87,17 @@ def test_kstack_names_every_word_of_a_call() -> None:
     assert f"<- RSP, {rsp:#x}" in session[2]
 
 
+def test_kstack_shows_a_stack_that_has_been_overwritten() -> None:
+    """Zeros where the return address was, and a saved RBP that leads to itself."""
+    top = "per_cpu.kernel_rsp"
+    session = debug("/bin/hello", [
+        "tbreak sys_getpid", "continue", f"set *(long *)({top} - 19 * 8) = 0",
+        "set *(long *)$rbp = $rbp", "kstack"])
+    lines = session[-1].splitlines()
+    assert re.search(r"0x0{16}  return address, to where no call is$", session[-1], re.M)
+    assert "Exception" not in session[-1] and "<- RSP" in lines[-1]
+
+
 def test_kstack_names_what_a_trap_saved() -> None:
     session = debug("/bin/crash null", ["continue", "kstack"])
     fields = re.findall(r"  0x\w{16}  trap: (\w+)$", session[1], re.M)

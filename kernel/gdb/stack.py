@@ -56,6 +56,8 @@ def name_words(process: Process, is_current: bool, rsp: int,
                      for name, offset in saved.items())
     while rsp <= link < top - 8:
         names.setdefault(link, "saved RBP")
+        if word(link) <= link:  # overwritten, or the chain's end
+            break
         link = word(link)
     try:
         call = find_call(process, is_current)
@@ -64,7 +66,9 @@ def name_words(process: Process, is_current: bool, rsp: int,
     for address, slot in list(call.words())[:call.count]:
         text = f"{slot.name:<4} {call.meaning(slot, word(address))}"
         if slot.name == "return address":
-            text = f"return to {code_text(word(address) - 1)}"
+            text = (f"return to {code_text(word(address) - 1)}"
+                    if is_return_address(word(address))
+                    else "return address, to where no call is")
         names[address] = text
     return names
 
