@@ -70,7 +70,8 @@ struct proc {
 	bool unwanted;       /* a zombie that nobody will wait for */
 	uint64_t alarm_at, alarm_every; /* timer_now's; 0: no alarm */
 	uint64_t sleep_end; /* of an interrupted sleep that is to go on */
-	struct usage usage, children_usage; /* of those waited for */
+	struct usage usage;
+	struct usage children_usage; /* of those waited for */
 	struct signals signals;
 	struct user_segments segments; /* saved while it does not run */
 	struct vm vm;

@@ -73,7 +73,7 @@ def test_the_archive_is_the_same_wherever_it_is_made(build: object, copy: Path
 def test_editors_find_the_command_of_every_file(build: object, copy: Path) -> None:
     commands = json.loads((copy / "build/compile_commands.json").read_text())
     sources = {name for name in files_of_the_tree()
-               if re.fullmatch(r"(kernel|kernel/files|user|user/lib)/[^/]*\.[cS]", name)}
+               if re.fullmatch(r"(kernel|kernel/files|user|user/lib|user/shell)/[^/]*\.[cS]", name)}
     assert {command["file"] for command in commands} == sources
     assert all(command["directory"] == str(copy) for command in commands)
 
