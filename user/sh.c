@@ -107,15 +107,8 @@ static int run_file(int fd)
 
 	for (;;) {
 		jobs_tell();
-		if (interactive)
-			dprintf(2, "$ ");
-		was_interrupted();
-		if (read_line(fd, line, sizeof(line), &too_long) < 0) {
-			if (!was_interrupted())
-				break;
-			dprintf(2, "\n");
-			continue;
-		}
+		if (read_command(fd, line, sizeof(line), &too_long) < 0)
+			break;
 		if (too_long)
 			complain("the line is too long");
 		else

@@ -22,7 +22,8 @@ bool interactive;
 int script_fd = -1;
 
 static struct job jobs[MAX_JOBS];
-static long shell_group;   /* 0: no job control */
+static long shell_group; /* 0: no job control */
+static volatile bool at_prompt;
 static volatile int noted; /* the signal of a key, which came to the shell */
 
 /* ---- the terminal ---- */
@@ -30,14 +31,24 @@ static volatile int noted; /* the signal of a key, which came to the shell */
 static void note_key(int signal)
 {
 	noted = signal;
+	if (at_prompt && signal == SIGINT)
+		dprintf(2, "\n$ ");
 }
 
-bool was_interrupted(void)
+long read_command(int fd, char *line, size_t size, bool *too_long)
 {
-	bool was = noted == SIGINT;
+	long length;
 
+	at_prompt = interactive;
+	if (interactive)
+		dprintf(2, "$ ");
+	do {
+		noted = 0;
+		length = read_line(fd, line, size, too_long);
+	} while (length < 0 && noted == SIGINT);
+	at_prompt = false;
 	noted = 0;
-	return was;
+	return length;
 }
 
 static void give_terminal(long group)
@@ -54,7 +65,7 @@ void jobs_take_terminal(void)
 	int number = (int)group;
 
 	interactive = true;
-	on_signal(SIGINT, (uintptr_t)note_key, 0);
+	on_signal(SIGINT, (uintptr_t)note_key, 0); /* wait is interrupted */
 	on_signal(SIGTSTP, (uintptr_t)note_key, SA_RESTART);
 	on_signal(SIGQUIT, SIG_IGN, 0);
 	on_signal(SIGTTOU, SIG_IGN, 0);
@@ -63,7 +74,7 @@ void jobs_take_terminal(void)
 }
 
 /* In a child. Without groups what runs in the background has to be deaf to the
- * keys, and nobody hands on one that came while the line was being started. */
+ * keys. One that came until now has met the shell's handler: it is taken again. */
 static void child_signals(bool background)
 {
 	bool deaf = background && !shell_group;
@@ -73,7 +84,7 @@ static void child_signals(bool background)
 	on_signal(SIGINT, deaf ? SIG_IGN : SIG_DFL, 0);
 	on_signal(SIGQUIT, deaf ? SIG_IGN : SIG_DFL, 0);
 	on_signal(SIGTSTP, SIG_DFL, 0);
-	if (noted && !background && !shell_group)
+	if (noted && !background)
 		kill(getpid(), noted);
 }
 

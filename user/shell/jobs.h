@@ -14,9 +14,11 @@ bool run_builtin(char **argv);
  * group of processes, which Ctrl-C ends and Ctrl-Z stops. */
 void jobs_take_terminal(void);
 
-/* Is the shell typed at, and has Ctrl-C been pressed since this was asked? */
-extern bool interactive;
-bool was_interrupted(void);
+extern bool interactive; /* the shell is typed at */
+
+/* Reads a line as read_line does, after a prompt if somebody types. Ctrl-C there
+ * gives another prompt: the terminal has forgotten the line by then. */
+long read_command(int fd, char *line, size_t size, bool *too_long);
 
 /* The script that the shell reads from; not for the programs. -1: none. */
 extern int script_fd;
