@@ -37,11 +37,14 @@ alike: build/tools-alike ## which hand-ins look alike: IN=dir LAB=3 OUT=dir
 gradebook: build/tools-grade ## the marks of a course: COURSE=course.toml OUT=dir
 	@$(PYTHON) labs/gradebook.py
 
-regrade: build/tools-grade ## grade what was pushed by the deadline: COURSE=course.toml LAB=3 OUT=dir
+regrade: build/tools-grade ## grade what was pushed in time: COURSE=file LAB=3 OUT=dir
 	@$(PYTHON) labs/regrade.py --jobs $(JOBS) $(if $(ENGINE),--engine '$(ENGINE)') \
 		$(if $(LAB),--lab '$(LAB)') $(if $(SEED),--seed $(SEED))
 
-gradescope prairielearn autolab: build/tools-grade ## what a service grades a lab with: LAB=3 OUT=dir
+gradescope: build/tools-grade ## what the service grades a lab with: LAB=3 OUT=dir
+prairielearn: build/tools-grade ## the same for PrairieLearn
+autolab: build/tools-grade ## the same for Autolab
+gradescope prairielearn autolab:
 	@$(PYTHON) labs/services.py $@ $(if $(LAB),--lab '$(LAB)')
 
 # MATRIX_DIR=dir keeps the other systems elsewhere than in /var/cache.

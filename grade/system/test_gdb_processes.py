@@ -12,7 +12,7 @@ from replay.session import debug, gdb
 
 def test_ps_shows_what_each_process_does() -> None:
     session = debug("/bin/sleep 9,/bin/sh -c hello", [
-        "ps", "next-syscall nanosleep", "next-syscall getpid", "ps"],
+        "ps", "next-syscall nanosleep", "next-syscall write", "ps"],
         icount="shift=0,sleep=off", append="hz=20")  # hardly a tick in between
     assert session[0].startswith("There is no process yet")
     header, *rows = session[3].splitlines()

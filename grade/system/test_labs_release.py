@@ -90,7 +90,7 @@ def test_no_unreleased_line_is_in_any_object(
     assert scan.leaks == []
     assert scan.objects > 150 and scan.lines > 10_000
     # The scan is worth something: each lab has lines that tell it.
-    assert scan.telling >= 12
+    assert scan.telling >= 10
 
 
 @pytest.mark.parametrize("lab", LABS)

@@ -177,6 +177,27 @@ def tasks(cluster: Path) -> list[int]:
     return found
 
 
+@contextlib.contextmanager
+def a_task_held_on(node: str, cluster: Path) -> Iterator[None]:
+    """All tasks stand still, and one of them is on that node: it cannot end before
+    the node does."""
+    while True:
+        held = wait_for(lambda: tasks(cluster))
+        for pid in held:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        if said("squeue", "-h", "-w", node, "-t", "R") and len(tasks(cluster)) > 1:
+            break
+        for pid in held:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        time.sleep(0.2)
+    yield
+    for pid in held:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
 def test_a_cluster_makes_the_table_that_one_machine_makes(
         cluster: Path, course: Path, tmp_path: Path) -> None:
     out, local = tmp_path / "out", tmp_path / "local"
@@ -185,8 +206,9 @@ def test_a_cluster_makes_the_table_that_one_machine_makes(
         os.kill(wait_for(lambda: tasks(cluster))[0], signal.SIGKILL)
         # A node goes down with a task on it; Slurm gives that to the other one.
         wait_for(lambda: list(out.glob("s*.json")))
-        wait_for(lambda: said("squeue", "-h", "-w", NODES[0], "-t", "R"))
-        said("scontrol", "update", f"nodename={NODES[0]}", "state=down", "reason=test")
+        with a_task_held_on(NODES[0], cluster):
+            said("scontrol", "update", f"nodename={NODES[0]}", "state=down",
+                 "reason=test")
         told = finish(batch)
     assert f"{out}/grades.csv: 7 of 7 graded" in told
     assert said("sinfo", "-h", "-n", NODES[0], "-o", "%T") == "down"

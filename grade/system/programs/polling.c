@@ -85,7 +85,7 @@ static void errors(void)
 	result("a time before", syscall(SYS_ppoll, &file, 1, &before, NULL, 8));
 	result("a bad mask", syscall(SYS_ppoll, &file, 1, &tenth, &set, 4));
 	FD_ZERO(&set);
-	FD_SET(200, &set);
+	FD_SET(60, &set); /* Linux overlooks what its table has no room for */
 	result("select of nothing open",
 	       syscall(SYS_select, 201, &set, NULL, NULL, &(long[2]){ 0 }));
 	result("less than none",
