@@ -27,7 +27,7 @@ labs: ## make the labs' branches from the commit that is checked out
 release: ## make what students clone: LAB=2 OUT=../students
 	@$(PYTHON) labs/release.py $(if $(LAB),--lab '$(LAB)')
 
-batch: build/tools-grade ## grade all submissions: IN=dir OUT=dir LAB=3 JOBS=n ENGINE=slurm
+batch: build/tools-grade ## grade all in IN=dir: OUT=dir LAB=3 JOBS=n ENGINE=slurm
 	@$(PYTHON) labs/batch.py --jobs $(JOBS) $(if $(ENGINE),--engine '$(ENGINE)') \
 		$(if $(LAB),--lab $(LAB)) $(if $(SEED),--seed $(SEED))
 
