@@ -81,7 +81,9 @@ def test_a_shell_has_lines_and_jobs(
     says(machine, "\x10\n", r"^edited")
     machine.send("echo wro''ng")
     machine.expect(r"wro''ng")
-    says(machine, "\x03", r"")
+    # bash does not always see to Ctrl-C before the next key, on Linux either.
+    machine.send("\x03")
+    says(machine, "\n", "")
     says(machine, "for i in 1 2 3; do echo n$i; done\n", r"^n1\s+n2\s+n3")
     machine.send("cat <<E\n")
     says(machine, "a$((1+1))b\nE\n", r"^a2b")
