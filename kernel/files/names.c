@@ -218,18 +218,22 @@ static bool is_inside(const struct inode *inode, const struct inode *directory)
 static int check_rename(const struct path *from, const struct path *to)
 {
 	bool is_directory;
+	int error;
 
 	if (!from->directory || !to->directory)
 		return -EBUSY;
 	if (!from->inode)
 		return path_missing(from);
-	if (!to->inode && check_new(to) < 0)
-		return check_new(to);
+	error = to->inode ? 0 : check_new(to);
+	if (error < 0)
+		return error;
 	is_directory = inode_is(from->inode, S_IFDIR);
 	if (is_directory && is_inside(to->directory, from->inode))
 		return -EINVAL;
 	if (!is_directory && (from->slash || to->slash))
 		return -ENOTDIR;
+	if (to->inode && is_inside(from->directory, to->inode))
+		return -ENOTEMPTY; /* from itself is in it */
 	if (!to->inode || to->inode == from->inode)
 		return 0;
 	if (is_directory && !inode_is(to->inode, S_IFDIR))

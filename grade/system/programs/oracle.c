@@ -312,49 +312,31 @@ static void do_close(void)
 		open_fds &= ~(1UL << fd);
 }
 
-static void do_read(void)
+/* read and write, at the file's offset or at one of their own. */
+static void do_transfer(void)
 {
-	bool at_offset = one_in(3);
+	static const struct {
+		const char *name;
+		long number;
+	} all[2][2] = { { { "read", SYS_read }, { "pread64", SYS_pread64 } },
+			{ { "write", SYS_write },
+			  { "pwrite64", SYS_pwrite64 } } };
+	bool writes = one_in(2), at_offset = one_in(3);
 	size_t size = draw_size();
-	long offset = below(20) - 1, n;
+	long offset = (below(20) - 1) * (one_in(2) ? 1 : 1000), n;
 
-	say("%s(", at_offset ? "pread64" : "read");
+	say("%s(", all[writes][at_offset].name);
 	int fd = say_fd("");
-	char *to = say_bytes(size);
+	char *there = say_bytes(size);
 
 	say(", %zu", size);
-	if (at_offset) {
-		offset *= one_in(2) ? 1 : 1000;
+	if (at_offset)
 		say(", %ld", offset);
-		n = CALL(pread64, fd, to, size, offset);
-	} else {
-		n = CALL(read, fd, to, size);
-	}
+	n = CALL6(all[writes][at_offset].number, fd, there, size, offset, 0, 0);
 	say(")");
 	say_result(n);
-	say_sum(to, n);
-}
-
-static void do_write(void)
-{
-	bool at_offset = one_in(3);
-	size_t size = draw_size();
-	long offset = below(20) - 1, n;
-
-	say("%s(", at_offset ? "pwrite64" : "write");
-	int fd = say_fd("");
-	char *from = say_bytes(size);
-
-	say(", %zu", size);
-	if (at_offset) {
-		offset *= one_in(2) ? 1 : 1000;
-		say(", %ld", offset);
-		n = CALL(pwrite64, fd, from, size, offset);
-	} else {
-		n = CALL(write, fd, from, size);
-	}
-	say(")");
-	say_result(n);
+	if (!writes)
+		say_sum(there, n);
 }
 
 static void do_vector(void)
@@ -876,16 +858,15 @@ static const struct {
 	void (*make)(void);
 	int weight;
 } calls[] = {
-	{ do_openat, 16 },    { do_close, 7 },       { do_read, 8 },
-	{ do_write, 10 },     { do_vector, 4 },      { do_lseek, 5 },
-	{ do_truncate, 4 },   { do_dup, 4 },         { do_fcntl, 5 },
-	{ do_pipe2, 2 },      { do_stat, 8 },        { do_one_path, 20 },
-	{ do_two_paths, 14 }, { do_unlinkat, 3 },    { do_fchdir, 1 },
-	{ do_getcwd, 2 },     { do_umask, 1 },       { do_getdents64, 4 },
-	{ do_mmap, 3 },       { do_part_of_map, 5 }, { do_ask, 3 },
-	{ do_kill, 4 },       { do_mask, 3 },        { do_pending, 2 },
-	{ do_sigaction, 3 },  { do_fork, 2 },        { do_wait, 1 },
-	{ do_exec, 1 },
+	{ do_openat, 16 },     { do_close, 7 },      { do_transfer, 18 },
+	{ do_vector, 4 },      { do_lseek, 5 },      { do_truncate, 4 },
+	{ do_dup, 4 },         { do_fcntl, 5 },      { do_pipe2, 2 },
+	{ do_stat, 8 },        { do_one_path, 20 },  { do_two_paths, 14 },
+	{ do_unlinkat, 3 },    { do_fchdir, 1 },     { do_getcwd, 2 },
+	{ do_umask, 1 },       { do_getdents64, 4 }, { do_mmap, 3 },
+	{ do_part_of_map, 5 }, { do_ask, 3 },        { do_kill, 4 },
+	{ do_mask, 3 },        { do_pending, 2 },    { do_sigaction, 3 },
+	{ do_fork, 2 },        { do_wait, 1 },       { do_exec, 1 },
 };
 
 static void make_one(void)
