@@ -16,6 +16,8 @@
 #define SEEK_SET        0
 #define SEEK_CUR        1
 #define SEEK_END        2
+#define SEEK_DATA       3
+#define SEEK_HOLE       4
 
 #define F_DUPFD         0
 #define F_GETFD         1
@@ -24,7 +26,13 @@
 #define F_SETFL         4
 #define F_DUPFD_CLOEXEC 1030
 #define FD_CLOEXEC      1
-#define MAY_CHANGE      (O_APPEND | O_NONBLOCK)
+
+/* ioctl's requests to every file. */
+#define FIONREAD   0x541b
+#define FIONBIO    0x5421
+#define FIONCLEX   0x5450
+#define FIOCLEX    0x5451
+#define MAY_CHANGE (O_APPEND | O_NONBLOCK)
 
 /* Is [buffer, buffer + size) in the user's half? */
 static bool is_user_range(uint64_t buffer, size_t size)
@@ -192,6 +200,15 @@ long sys_close(int fd)
 	return 0;
 }
 
+/* All of a file counts as data, as man 2 lseek allows; the hole is at its end. */
+static long seek_data(struct file *file, long offset, int whence, int64_t size)
+{
+	if (offset < 0 || offset >= size)
+		return -ENXIO;
+	file->offset = whence == SEEK_DATA ? offset : size;
+	return file->offset;
+}
+
 long sys_lseek(int fd, long offset, int whence)
 {
 	struct file *file = fd_file(fd);
@@ -199,11 +216,15 @@ long sys_lseek(int fd, long offset, int whence)
 
 	if (!file)
 		return -EBADF;
-	if (whence < SEEK_SET || whence > SEEK_END)
+	if (whence < SEEK_SET || whence > SEEK_HOLE)
 		return -EINVAL;
 	if (!file->node.ops->seekable)
 		return -ESPIPE;
+	if (inode_is(file->node.inode, S_IFCHR))
+		return 0; /* it is always at its start */
 	file->node.ops->stat(&file->node, &stat);
+	if (whence >= SEEK_DATA)
+		return seek_data(file, offset, whence, stat.size);
 	const int64_t from[] = {
 		[SEEK_SET] = 0,
 		[SEEK_CUR] = file->offset,
@@ -226,12 +247,41 @@ long sys_getdents64(int fd, uint64_t buffer, size_t size)
 	return file->node.ops->list(file, buffer, size);
 }
 
+static long set_no_sleep(struct file *file, uint64_t argument)
+{
+	int32_t yes;
+
+	if (copyin(&yes, argument, sizeof(yes)) < 0)
+		return -EFAULT;
+	file->flags =
+		yes ? file->flags | O_NONBLOCK : file->flags & ~O_NONBLOCK;
+	return 0;
+}
+
+static long give_waiting(struct file *file, uint64_t argument)
+{
+	int32_t count = file->node.ops->waiting(file);
+
+	return copyout(argument, &count, sizeof(count));
+}
+
 long sys_ioctl(int fd, uint32_t request, uint64_t argument)
 {
 	struct file *file = fd_file(fd);
 
 	if (!file)
 		return -EBADF;
+	switch (request) {
+	case FIOCLEX:
+	case FIONCLEX:
+		fd_set_cloexec(fd, request == FIOCLEX);
+		return 0;
+	case FIONBIO:
+		return set_no_sleep(file, argument);
+	case FIONREAD:
+		if (file->node.ops->waiting)
+			return give_waiting(file, argument);
+	}
 	if (!file->node.ops->ioctl)
 		return -ENOTTY;
 	return file->node.ops->ioctl(request, argument);

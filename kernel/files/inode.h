@@ -37,6 +37,8 @@ struct file_ops {
 	void (*stat)(const struct node *node, struct stat *stat);
 	/* getdents64. NULL: -ENOTDIR, for this is no directory. */
 	long (*list)(struct file *file, uint64_t buffer, size_t size);
+	/* How many bytes can be read now? NULL: ioctl says. */
+	uint64_t (*waiting)(struct file *file);
 	/* NULL: -ENOTTY. */
 	long (*ioctl)(uint32_t request, uint64_t argument);
 	/* For poll: what can be done without sleep. NULL: all. */

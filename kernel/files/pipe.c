@@ -191,6 +191,11 @@ static int pipe_ready(const struct file *file)
 	return (held ? READY_TO_READ : 0) | (pipe->writers ? 0 : POLLHUP);
 }
 
+static uint64_t pipe_waiting(struct file *file)
+{
+	return file->node.pipe->written - file->node.pipe->read;
+}
+
 static void pipe_stat(const struct node *node, struct stat *stat)
 {
 	(void)node;
@@ -200,6 +205,7 @@ static void pipe_stat(const struct node *node, struct stat *stat)
 const struct file_ops pipe_ops = {
 	.read = pipe_read,
 	.write = pipe_write,
+	.waiting = pipe_waiting,
 	.stat = pipe_stat,
 	.ready = pipe_ready,
 	.close = pipe_close,

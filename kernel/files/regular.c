@@ -227,6 +227,11 @@ static long regular_write(struct file *file, uint64_t buffer, size_t size)
 	return done ? (long)done : error;
 }
 
+static uint64_t regular_waiting(struct file *file)
+{
+	return file->node.inode->size - file->offset;
+}
+
 static void regular_stat(const struct node *node, struct stat *stat)
 {
 	inode_stat(node->inode, stat);
@@ -240,6 +245,7 @@ static void regular_forget(struct inode *inode)
 const struct file_ops regular_ops = {
 	.read = regular_read,
 	.write = regular_write,
+	.waiting = regular_waiting,
 	.stat = regular_stat,
 	.forget = regular_forget,
 	.seekable = true,
