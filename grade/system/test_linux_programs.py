@@ -43,6 +43,7 @@ PROGRAMS: dict[str, list[str]] = {
     "trampoline": [],
     "crowd": [],
     "mappings": ["poem"],
+    "procfiles": [],
 }
 
 

@@ -96,12 +96,12 @@ struct inode *directory_create(struct inode *parent, uint32_t mode)
 	return inode;
 }
 
-static int directory_open(int flags)
+int directory_open(int flags)
 {
 	return flags & (O_ACCMODE | O_TRUNC) ? -EISDIR : 0;
 }
 
-static long directory_read(struct file *file, uint64_t buffer, size_t size)
+long directory_read(struct file *file, uint64_t buffer, size_t size)
 {
 	(void)file, (void)buffer, (void)size;
 	return -EISDIR;
@@ -137,7 +137,7 @@ static bool next_entry(const struct file *file, struct entry *found)
 	return entry;
 }
 
-static long directory_list(struct file *file, uint64_t buffer, size_t size)
+long directory_list(struct file *file, uint64_t buffer, size_t size)
 {
 	struct entry entry;
 	size_t done = 0;

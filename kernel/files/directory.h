@@ -19,6 +19,11 @@ struct entry {
 
 extern const struct file_ops directory_ops;
 
+/* Its operations, for directories whose names come from elsewhere. */
+int directory_open(int flags);
+long directory_read(struct file *file, uint64_t buffer, size_t size);
+long directory_list(struct file *file, uint64_t buffer, size_t size);
+
 /* Returns what has this name, or NULL. Not for "." and "..". */
 struct entry *directory_find(const struct inode *directory, const char *name,
 			     size_t length);

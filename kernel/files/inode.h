@@ -39,6 +39,10 @@ struct file_ops {
 	long (*list)(struct file *file, uint64_t buffer, size_t size);
 	/* How many bytes can be read now? NULL: ioctl says. */
 	uint64_t (*waiting)(struct file *file);
+	/* A name of this directory's is about to be looked up. NULL: its names
+	 * are all there. */
+	void (*look_for)(struct inode *directory, const char *name,
+			 size_t length);
 	/* NULL: -ENOTTY. */
 	long (*ioctl)(uint32_t request, uint64_t argument);
 	/* For poll: what can be done without sleep. NULL: all. */

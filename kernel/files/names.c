@@ -36,6 +36,12 @@ static int find_name(struct path *path, int directory, uint64_t user_path)
 	return error == -ENOTDIR && path->inode ? 0 : error;
 }
 
+/* Not where the names are the kernel's. */
+static bool may_change(const struct inode *directory)
+{
+	return directory->ops == &directory_ops;
+}
+
 /* Can a name be made where the path ends? */
 static int check_new(const struct path *path)
 {
@@ -43,6 +49,8 @@ static int check_new(const struct path *path)
 		return -EEXIST;
 	if (path->directory->links == 0)
 		return -ENOENT;
+	if (!may_change(path->directory))
+		return -EACCES;
 	return path->length > NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
@@ -201,6 +209,8 @@ long sys_unlinkat(int directory, uint64_t user_path, int flags)
 		error = -ENOTDIR;
 	else if (inode_is(path.inode, S_IFDIR))
 		error = -EISDIR;
+	if (error == 0 && !may_change(path.directory))
+		error = -EPERM;
 	if (error == 0)
 		remove_name(path.directory, path.entry);
 	return error;
@@ -227,6 +237,8 @@ static int check_rename(const struct path *from, const struct path *to)
 	error = to->inode ? 0 : check_new(to);
 	if (error < 0)
 		return error;
+	if (!may_change(from->directory) || !may_change(to->directory))
+		return -EPERM;
 	is_directory = inode_is(from->inode, S_IFDIR);
 	if (is_directory && is_inside(to->directory, from->inode))
 		return -EINVAL;

@@ -73,6 +73,8 @@ static int take_part(struct path *path, const char *part, size_t length)
 
 	if (!inode_is(path->inode, S_IFDIR))
 		return -ENOTDIR;
+	if (path->inode->ops->look_for)
+		path->inode->ops->look_for(path->inode, part, length);
 	by_dots = go_by_dots(path->inode, part, length);
 	path->directory = by_dots ? NULL : path->inode;
 	path->name = part;

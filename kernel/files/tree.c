@@ -12,6 +12,7 @@
 #include "files/terminal.h"
 #include "files/null.h"
 #include "files/ps.h"
+#include "files/processes.h"
 
 #define DEVICE(major, minor) ((major) << 8 | (minor))
 #define DIRECTORY_MODE       0755
@@ -29,6 +30,11 @@ static const struct {
 	{ "dev/null", &null_ops, S_IFCHR | 0666, DEVICE(1, 3) },
 	{ "dev/zero", &zero_ops, S_IFCHR | 0666, DEVICE(1, 5) },
 	{ "proc/ps", &ps_ops, S_IFREG | 0444, 0 },
+	{ "proc/meminfo", &meminfo_ops, S_IFREG | 0444, 0 },
+	{ "proc/uptime", &uptime_ops, S_IFREG | 0444, 0 },
+	{ "proc/loadavg", &loadavg_ops, S_IFREG | 0444, 0 },
+	{ "proc/stat", &cpu_ops, S_IFREG | 0444, 0 },
+	{ "proc/mounts", &mounts_ops, S_IFREG | 0444, 0 },
 	{ "tmp", &directory_ops, S_IFDIR | 01777, 0 },
 };
 
@@ -115,6 +121,7 @@ static void add_archived(const struct initrd_file *file)
 void tree_init(void)
 {
 	const struct initrd_file *file;
+	struct entry *proc;
 
 	root = directory_create(NULL, DIRECTORY_MODE);
 	if (!root)
@@ -131,4 +138,7 @@ void tree_init(void)
 		if (inode && kernel_files[i].device)
 			inode->device = kernel_files[i].device;
 	}
+	proc = directory_find(root, "proc", strlen("proc"));
+	if (proc && inode_is(proc->inode, S_IFDIR))
+		proc->inode->ops = &processes_ops;
 }
