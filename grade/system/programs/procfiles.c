@@ -99,6 +99,21 @@ static void itself(void)
 	       strstr(read_file("/proc/self/cmdline"), "procfiles") != NULL);
 }
 
+/* Waits until the process is in this state, by its letter in /proc. */
+static void await_state(pid_t pid, char state)
+{
+	char path[32], letter = 0;
+	FILE *stat;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	while (letter != state) {
+		usleep(1000);
+		stat = fopen(path, "r");
+		fscanf(stat, "%*d (%*[^)]) %c", &letter);
+		fclose(stat);
+	}
+}
+
 static int is_listed(pid_t pid)
 {
 	DIR *proc = opendir("/proc");
@@ -124,13 +139,13 @@ static void child(void)
 		close(ends[1]);
 		_exit(read(ends[0], &c, 1));
 	}
-	usleep(50000);
+	await_state(pid, 'S');
 	printf("listed: %d\n", is_listed(pid));
 	check_stat(file_of(pid, "stat"), pid, 'S');
 	fd = open(file_of(pid, "stat"), O_RDONLY);
 	place = open(file_of(pid, ""), O_RDONLY);
 	close(ends[1]);
-	usleep(50000);
+	await_state(pid, 'Z');
 	check_stat(file_of(pid, "stat"), pid, 'Z');
 	printf("cmdline of it: %zu\n",
 	       strlen(read_file(file_of(pid, "cmdline"))));
