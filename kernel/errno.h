@@ -37,6 +37,7 @@
 #define ENOTEMPTY    39
 #define ELOOP        40
 #define EOPNOTSUPP   95
+#define ETIMEDOUT    110
 
 /* Only between a call and deliver.c: a signal came first. The call is made again,
  * unless a handler ran without SA_RESTART, or, for the second one, any handler:

@@ -121,20 +121,28 @@ void wakeup_proc(struct proc *p)
 	}
 }
 
-void wakeup(const void *channel)
+int wakeup_some(const void *channel, int most)
 {
 	struct proc **link = &sleepers;
+	int count = 0;
 
-	while (*link) {
+	while (*link && count < most) {
 		struct proc *p = *link;
 
 		if (p->channel == channel) {
+			count++;
 			*link = p->next;
 			proc_ready(p);
 		} else {
 			link = &p->next;
 		}
 	}
+	return count;
+}
+
+void wakeup(const void *channel)
+{
+	wakeup_some(channel, NPROC);
 }
 
 void proc_idle(void)

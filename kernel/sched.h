@@ -69,6 +69,7 @@ struct proc {
 	bool has_news;       /* stopped or went on; the parent does not know */
 	bool unwanted;       /* a zombie that nobody will wait for */
 	uint64_t alarm_at, alarm_every; /* timer_now's; 0: no alarm */
+	uint64_t timeout;   /* timer_now's: sleeps no longer; 0: no such time */
 	uint64_t sleep_end; /* of an interrupted sleep that is to go on */
 	struct usage usage;
 	struct usage children_usage; /* of those waited for */
@@ -133,6 +134,9 @@ static inline bool signal_waits(const struct proc *p)
  * result, or what has been done so far. */
 int sleep(const void *channel) __attribute__((warn_unused_result));
 void wakeup(const void *channel);
+
+/* As wakeup, but so many at most. Returns how many there were. */
+int wakeup_some(const void *channel, int most);
 
 /* The same, and no signal cuts it short. */
 void sleep_through(const void *channel);

@@ -27,6 +27,7 @@
 #include "frame.h"
 #include "fork.h"
 #include "clone.h"
+#include "futex.h"
 #include "deliver.h"
 #include "mmap.h"
 
@@ -373,6 +374,8 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_tkill(a1, a2);
 	case SYS_time:
 		return sys_time(a1);
+	case SYS_futex:
+		return sys_futex(a1, a2, a3, a4);
 	case SYS_getdents64:
 		return sys_getdents64(a1, a2, a3);
 	case SYS_set_tid_address:

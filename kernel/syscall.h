@@ -108,6 +108,7 @@
 #define SYS_gettid          186
 #define SYS_tkill           200
 #define SYS_time            201
+#define SYS_futex           202
 #define SYS_getdents64      217
 #define SYS_set_tid_address 218
 #define SYS_clock_gettime   228

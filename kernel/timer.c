@@ -4,6 +4,7 @@
  */
 #include "timer.h"
 
+#include "errno.h"
 #include "panic.h"
 #include "boot_info.h"
 #include "sched.h"
@@ -92,6 +93,11 @@ void timer_tick(void)
 {
 	ticks++;
 	wakeup(&ticks);
+	for_each_proc(p)
+		if (p->timeout && p->timeout <= timer_now()) {
+			p->timeout = 0;
+			wakeup_proc(p);
+		}
 }
 
 uint64_t timer_period(void)
@@ -116,4 +122,22 @@ int timer_sleep_until(uint64_t when)
 	while (error == 0 && timer_now() < when)
 		error = sleep(&ticks);
 	return error;
+}
+
+/* Whom the time wakes has no timeout any more. */
+int timer_sleep_on(const void *channel, uint64_t end)
+{
+	struct proc *p = proc_current();
+	bool in_time;
+	int error;
+
+	if (timer_now() >= end)
+		return -ETIMEDOUT;
+	p->timeout = end;
+	error = sleep(channel);
+	in_time = p->timeout;
+	p->timeout = 0;
+	if (error == 0 && signal_waits(p))
+		return -ERESTART;
+	return error < 0 || in_time ? error : -ETIMEDOUT;
 }

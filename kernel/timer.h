@@ -25,4 +25,7 @@ uint64_t timer_unix_time(void);
 /* Sleeps until timer_now() has reached a time; 0, or -ERESTART for a signal. */
 int timer_sleep_until(uint64_t when);
 
+/* As sleep, but no longer than until a time: then -ETIMEDOUT. */
+int timer_sleep_on(const void *channel, uint64_t end);
+
 #endif

@@ -44,6 +44,7 @@ PROGRAMS: dict[str, list[str]] = {
     "crowd": [],
     "mappings": ["poem"],
     "procfiles": [],
+    "futexes": [],
 }
 
 
