@@ -77,12 +77,21 @@ struct exec_args *exec_args(void)
 	return &args;
 }
 
+/* Each string costs its bytes and its address: how long a call works on them has
+ * an end, too. */
+static bool fits(const struct exec_args *args, size_t length)
+{
+	size_t words = (args->argc + args->envc + 1) * sizeof(uint64_t);
+
+	return args->size + length + words <= sizeof(args->text);
+}
+
 /* Adds a string at the end, which its place may already be. */
 static int add_string(struct exec_args *args, const char *string, int *count)
 {
 	size_t length = strlen(string) + 1;
 
-	if (length > sizeof(args->text) - args->size)
+	if (!fits(args, length))
 		return -E2BIG;
 	memmove(args->text + args->size, string, length);
 	args->size += length;
@@ -113,7 +122,7 @@ static int put_first(struct exec_args *args, const char *string)
 {
 	size_t length = strlen(string) + 1;
 
-	if (length > sizeof(args->text) - args->size)
+	if (!fits(args, length))
 		return -E2BIG;
 	memmove(args->text + length, args->text, args->size);
 	memcpy(args->text, string, length);

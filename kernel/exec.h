@@ -8,7 +8,7 @@
 
 #include "proc.h"
 
-#define ARGS_SIZE 0x20000 /* bytes */
+#define ARGS_SIZE 0x20000 /* bytes, with eight for each address */
 
 /* Arguments, and the environment after them, as strings one after the other. */
 struct exec_args {
