@@ -96,6 +96,17 @@ class Table:
         field = self._layout.fields["name"]
         return self._gdb.read_string(process.address + field.offset, field.size)
 
+    def handler(self, process: Process, signal: int) -> int:
+        """The address of its handler for a signal; 0 or 1 where it has none, and where
+        there is no such signal."""
+        actions = self._layout.fields["signals"].offset + self._kernel.offset_of(
+            "signals", "actions")
+        action = self._kernel.structure("sigaction")
+        if not 1 <= signal <= self._kernel.constants["NSIG"]:
+            return 0
+        return self._gdb.read_u64(process.address + actions + action.size * (signal - 1)
+                                  + action.fields["handler"].offset)
+
     def kernel_rsp(self) -> int:
         """The stack that the next system call will use: its top."""
         return self._gdb.read_u64(self._kernel.per_cpu("kernel_rsp"))

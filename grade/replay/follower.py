@@ -12,7 +12,7 @@ from capstone import x86_const as x86
 from machine.code import accesses
 from machine.gdb_remote import GdbError, Places
 from machine.processes import Process
-from machine.x86 import MASK, Registers
+from machine.x86 import MASK, SYSCALL, Registers
 from .section import Section, hexa
 from .stepper import Stepper
 
@@ -20,6 +20,11 @@ BODIES = ("lines", "none", "all")
 DEPTH = 2  # how deep the handler's lines are followed: it, and the call's function
 # Where a forked child begins.
 TAIL = "syscall_exit"
+# The calls that return twice, and the one that goes back to where a signal came. It
+# leaves by a function that does not return to it.
+FORKS, RESUMES = ("fork", "vfork"), "rt_sigreturn"
+LEAVES = "trap_return"
+RESTORER = 5  # how many instructions it may have before its SYSCALL
 
 
 class Follower:
@@ -69,22 +74,25 @@ class Follower:
 
     # ---- the call -------------------------------------------------------------
 
-    def call(self, title: str, process: Process, forks: bool
+    def call(self, name: str, process: Process, id: str = "call"
              ) -> tuple[Section, list[Section], bool]:
         """From SYSCALL, which is next, to ring 3. Gives the section, those of
         children that began meanwhile, and whether more can be followed."""
-        section = self.stepper.begin("call", title, **self.about(process))
+        program = self.stepper.table.name_of(process)
+        title = f"{program}[{process.pid}] calls {name}"
+        section = self.stepper.begin(id, title, **self.about(process))
         children: list[Section] = []
         goes_on = self.stepper.finish(section, functools.partial(
-            self._call, section, process, forks, children))
+            self._call, section, process, name, children))
         return section, children, goes_on
 
-    def _call(self, section: Section, process: Process, forks: bool,
+    def _call(self, section: Section, process: Process, name: str,
               children: list[Section]) -> tuple[str, str]:
         """The stub by instructions, what it calls as `body` says."""
         stepper = self.stepper
         stub = self.kernel.range("syscall_entry")
         switch = self.kernel.address("switch_to")  # after it, others run
+        leaves = self.kernel.address(LEAVES)
         depth, place, left = 0, None, False
         registers = stepper.registers()
         back = registers["rip"] + 2
@@ -92,13 +100,14 @@ class Follower:
             here = stepper.listing.note(registers["rip"])
             target = self._target(registers)
             deep = depth >= DEPTH and registers["rip"] not in stub
-            if target and (self.body == "none" or target == switch or (
-                    self.body == "lines" and deep)):
+            if target and target != leaves and (
+                    self.body == "none" or target == switch or (
+                        self.body == "lines" and deep)):
                 inside = depth or self.body == "none"
                 registers = stepper.step_over(
                     section, registers, target, process, functools.partial(
                         self._where_a_child_begins, process, children)
-                    if forks and inside else dict)
+                    if name in FORKS and inside else dict)
                 place = None
             else:
                 now = (here.get("function"), here.get("file"), here.get("line"))
@@ -110,10 +119,21 @@ class Follower:
                 registers = stepper.step(section, registers, join)
                 left = left or target is not None
             if registers["cs"] & 3 == 3 and section.steps:
-                if registers["rip"] == back:
-                    return "returned", "Back in ring 3, after the SYSCALL."
-                return "elsewhere", (f"Back in ring 3, but at "
-                                     f"{registers['rip']:#x}, not {back:#x}.")
+                return self._in_ring_3(process, registers, back, name)
+
+    def _in_ring_3(self, process: Process, registers: Registers, back: int, name: str
+                   ) -> tuple[str, str]:
+        """How the call has ended, that has come back to ring 3."""
+        rip, signal = registers["rip"], registers["rdi"]
+        if rip == back:
+            return "returned", "Back in ring 3, after the SYSCALL."
+        if self.stepper.table.handler(process, signal) == rip:
+            return "handler", (
+                f"In ring 3, in the program's handler for signal {signal}. What it "
+                "interrupts lies on the program's stack, the call's result with it.")
+        if name == RESUMES:
+            return "resumed", "In ring 3, where the signal had interrupted it."
+        return "elsewhere", f"Back in ring 3, but at {rip:#x}, not {back:#x}."
 
     def _where_a_child_begins(self, parent: Process, children: list[Section]
                               ) -> Places:
@@ -165,6 +185,22 @@ class Follower:
             **self.about(child))
         self.stepper.finish(section, functools.partial(self._to_ring_3, section))
         return section
+
+    def resume(self, process: Process) -> Optional[Section]:
+        """The handler of a signal, which has just begun, is over: its call of
+        rt_sigreturn. None if it never makes it."""
+        gdb = self.stepper.gdb
+        restorer = gdb.read_u64(gdb.register("rsp"))
+        try:
+            self.stepper.run_to({restorer: lambda: (
+                self.stepper.table.current_address() == process.address)})
+            for _ in range(RESTORER):
+                if gdb.read(gdb.register("rip"), len(SYSCALL)) == SYSCALL:
+                    return self.call(RESUMES, process, "resume")[0]
+                gdb.step()
+        except GdbError:
+            pass  # the machine ends, or waits, before it is
+        return None
 
     def enter(self, process: Process) -> None:
         """A program that begins in place of the one that made the call."""

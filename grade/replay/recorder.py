@@ -24,13 +24,11 @@ from machine.qemu import TREE, Machine
 from machine.recording import recording
 from machine.result import STATUS_FAULT, Result
 from machine.x86 import MSRS, SYSCALL, SYSCALL_ARGUMENTS
-from .follower import Follower
+from .follower import FORKS, Follower
 from .section import RECORDED, hexa, shown
 from .stepper import LIMIT, Stepper
 
 SCHEMA = "threshold-trace/1"
-# The calls that return twice.
-FORKS = ("fork", "vfork")
 # The functions of the kernel's start that prepare calls: name, id, title.
 ROOMS = (("gdt_init", "gdt", "The GDT and the TSS are made and loaded"),
          ("init_syscall", "msr", "SYSCALL is turned on"))
@@ -148,10 +146,15 @@ class Recorder:
             return {}
         self._to_syscall(stepper, found)
         process, name = stepper.table.current(), self._name(found.number)
-        section, children, goes_on = follower.call(
-            f"{found.process}[{found.pid}] calls {name}", process, name in FORKS)
+        section, children, goes_on = follower.call(name, process)
         if not goes_on:
             return {}
+        if section.end["kind"] == "handler":
+            # The call's result waits on the program's stack until then.
+            again = follower.resume(process)
+            if again is None or again.end["kind"] != "resumed":
+                return {}
+            section = again
         result = section.state()["rax"]
         if section.end["kind"] == "begins":
             follower.enter(process)

@@ -82,7 +82,7 @@ class Stepper:
         section.end = {"kind": kind, "text": text}
         if kind in ("exception", "panic", "gone"):
             section.end["console"] = tail(self._last_words())
-        return kind in ("end", "returned", "begins")
+        return kind in ("end", "returned", "handler", "resumed", "begins")
 
     def _last_words(self) -> str:
         """The console, once the machine has said why it gives up."""

@@ -34,11 +34,12 @@ function checkKept(before, after) {
 }
 
 /* The checks at the end of a section: of a call that came back, and of a forked
- * child, which must find what its parent had, and 0 in RAX. Undefined elsewhere. */
+ * child, which must find what its parent had, and 0 in RAX; and when a signal's handler
+ * is over, as if there had been none. Undefined elsewhere. */
 function checkSection(section) {
-  if (!["returned", "elsewhere"].includes(section.end.kind)) return undefined;
+  if (!["returned", "elsewhere", "resumed"].includes(section.end.kind)) return undefined;
   const call = section.trace.section("call");
-  if (!call || !["call", "child"].includes(section.id)) return undefined;
+  if (!call || !["call", "child", "resume"].includes(section.id)) return undefined;
   const after = section.registersAt(section.length);
   const checks = checkKept(call.start, after);
   if (section.id === "child") {

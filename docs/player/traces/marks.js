@@ -1,6 +1,9 @@
 /* The places on the way that have a name. */
 "use strict";
 
+/* The ends of a section that are in ring 3, by what its last place is called. */
+const RING_3 = { returned: "ring 3", handler: "in the handler", resumed: "ring 3" };
+
 /* The places of a section that have a name: {position, kind, name}. At such a
  * position the instruction that the name is about is the next to run. */
 function findMarks(section) {
@@ -44,7 +47,7 @@ function findMarks(section) {
     wasInStub = inStub;
   }
   [...section.notes.keys()].forEach((at, i) => add(at, "note", `note ${i + 1}`));
-  const last = section.end.kind === "returned" ? "ring 3" : "end";
-  add(section.length, section.end.kind === "returned" ? "cpl" : "end", last);
+  const last = RING_3[section.end.kind];
+  add(section.length, last ? "cpl" : "end", last || "end");
   return marks.sort((a, b) => a.position - b.position);
 }
