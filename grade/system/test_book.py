@@ -78,7 +78,7 @@ def test_a_release_has_its_book_and_can_make_it(
     assert done.returncode == 0, done.stdout + done.stderr
     edition = place / "build/book/html"
     pages = {str(path.relative_to(edition)) for path in edition.rglob("*.html")}
-    assert {"labs/1-gdt.html", "labs/5-fork.html", "docs/chapters/9-linux.html",
+    assert {"labs/1-gdt.html", "labs/5-fork.html", "docs/chapters/10-linux.html",
             "docs/glossary.html", "genindex.html", "index.html"} <= pages
     assert not pages & {"docs/tour.html", "docs/api.html", "docs/traces.html"}
     chapter = (edition / "docs/chapters/5-processes.html").read_text()
