@@ -33,6 +33,7 @@ LESSONS = [
     "exectest 20",
     "waittest 100",
     "signals",
+    "handler",
     "stress 1 2000",
 ]
 

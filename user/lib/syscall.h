@@ -35,6 +35,7 @@ enum {
 	SYS_pause = 34,
 	SYS_nanosleep = 35,
 	SYS_alarm = 37,
+	SYS_setitimer = 38,
 	SYS_getpid = 39,
 	SYS_fork = 57,
 	SYS_vfork = 58,
@@ -124,6 +125,7 @@ enum {
 	SIGBUS = 7,
 	SIGFPE = 8,
 	SIGKILL = 9,
+	SIGUSR1 = 10,
 	SIGSEGV = 11,
 	SIGPIPE = 13,
 	SIGALRM = 14,
@@ -137,6 +139,7 @@ enum {
 /* What is done about a signal: rt_sigaction's words. The handler is a function, or
  * one of the two numbers. */
 enum { SIG_DFL = 0, SIG_IGN = 1 };
+enum { SIG_BLOCK, SIG_UNBLOCK };
 enum { SA_SIGINFO = 4, SA_RESTORER = 0x04000000, SA_RESTART = 0x10000000 };
 struct sigaction {
 	uintptr_t handler;
