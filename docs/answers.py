@@ -97,6 +97,20 @@ def first(name: str, part: str, asm: str) -> int:
     raise ValueError(f"{name} has no {asm}")
 
 
+def place(name: str, part: str, what: str) -> int:
+    """How many steps of a part run before a place: a number, or the first step of a
+    function."""
+    if what.isdigit():
+        return int(what)
+    here = section(name, part)
+    rip = here["start"]["rip"]
+    for k, step in enumerate(here["steps"]):
+        if trace(name)["code"][rip].get("function") == what:
+            return k
+        rip = step["set"].get("rip", rip)
+    raise ValueError(f"{name} does not come to {what}")
+
+
 WORDS: dict[str, Callable[..., Any]] = {
     function.__name__: function for function in (
         constant, address, size_of, index, steps, result, register, first)}

@@ -85,7 +85,7 @@ NAMELESS = re.compile(r"<memberdef (?:(?!</memberdef>).)*?<name></name>.*?</memb
 CALLS: dict[str, tuple[str, int, int]] = {
     "getpid": ("/bin/regs 7", 39, 2), "fork": ("/bin/forktest", 57, 1),
     "exec": ("/bin/exectest", 59, 1), "write": ("/bin/hello", 1, 1),
-    "wait": ("/bin/forktest", 61, 1),
+    "wait": ("/bin/forktest", 61, 1), "kill": ("/bin/handler", 62, 1),
 }
 
 

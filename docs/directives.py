@@ -1,7 +1,8 @@
 """What the book's chapters are made with, besides Markdown:
 
     ```{listing} kernel/switch.c switch_to          a function, by its name
-    ```{play} fork call/49                          a recorded call, at its step
+    ```{play} fork call/49                          a recorded call, at its step, or
+                                                    at a function, as call/sys_fork
     ~~~{exercise} How long is `struct context`?     a question with a checked answer
     :answer: size_of("context")                     answers.py has the words for it
     An explanation, shown when it is asked for.
@@ -63,7 +64,7 @@ def frame(trace: str, step: str, up: str) -> nodes.raw:
 
 
 class Play(SphinxDirective):
-    """A recorded call, at a step: the trace's name, then part/step."""
+    """A recorded call, at a step: the trace's name, then part/step or part/function."""
 
     required_arguments = 2
     has_content = True
@@ -73,6 +74,11 @@ class Play(SphinxDirective):
         up = "../" * self.env.docname.count("/")
         if self.env.app.tags.has("students") or self.env.app.tags.has("epub"):
             return []
+        part, _, what = step.partition("/")
+        try:
+            step = f"{part}/{answers.place(trace, part, what)}"
+        except ValueError as error:
+            raise self.error(str(error)) from None
         link = nodes.raw("", f'<p class="alone"><a href="{up}traces/{trace}.html#{step}">'
                          "On a page of its own</a></p>", format="html")
         return [*self.parse_text(), frame(trace, step, up), link]

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.xdist_group("trace")
 COMMAND = runpy.run_path(str(TREE / "grade/replay/trace.py"))
 Trace = dict[str, Any]
 SCHEMA = json.loads((TREE / "docs/trace.schema.json").read_text())
-GETPID, FORK = 39, 57
+GETPID, FORK, KILL, SIGUSR1 = 39, 57, 62, 10
 # The second getpid of /bin/regs has a pattern in every register.
 REGS = "/bin/regs 7"
 
@@ -51,6 +51,12 @@ def wrong() -> Trace:
     order."""
     tree = lab_tree(None, "grade/known_wrong/E68-r8-r10-exchanged.patch")
     return Recorder(REGS, GETPID, 2, tree=tree).record()
+
+
+@pytest.fixture(scope="module")
+def kill() -> Trace:
+    """The call of a process that sends itself a signal, for which it has a handler."""
+    return Recorder("/bin/handler", KILL).record()
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +124,7 @@ def faults(value: Any, schema: dict[str, Any], where: str = "") -> Iterator[str]
             yield f"{where}: {value!r:.60} breaks {word} {limit!r:.60}"
 
 
-@pytest.mark.parametrize("name", ["call", "fork", "wrong", "dead"])
+@pytest.mark.parametrize("name", ["call", "fork", "kill", "wrong", "dead"])
 def test_a_trace_is_as_its_schema_says(name: str,
                                        request: pytest.FixtureRequest) -> None:
     trace = request.getfixturevalue(name)
@@ -230,6 +236,34 @@ def test_fork_returns_twice(fork: Trace) -> None:
     assert {name for name in parent if parent[name] != child[name]} == {"rax", "cr3"}
     assert section(fork, "child")["pid"] == int(parent["rax"], 16)
     assert section(fork, "child")["stack"] != section(fork, "call")["stack"]
+
+
+def test_a_call_that_a_signal_interrupts_ends_in_the_handler(kill: Trace) -> None:
+    """The stub's tail is the same; what it pops has been written meanwhile."""
+    last = states(section(kill, "call"))[-1]
+    assert section(kill, "call")["end"]["kind"] == "handler"
+    assert kill["code"][last["rip"]]["function"] == "note"
+    assert int(last["rdi"], 16) == SIGUSR1 and last["cpl"] == "3"
+
+
+def test_after_the_handler_every_register_is_as_if_there_had_been_none(kill: Trace
+                                                                       ) -> None:
+    before = section(kill, "call")["start"]
+    again = section(kill, "resume")
+    assert text_at(kill, again["start"]) == "syscall" and again["start"]["rax"] == "0xf"
+    assert again["end"]["kind"] == "resumed"
+    after = states(again)[-1]
+    next_rip = hex(int(before["rip"], 16) + 2)
+    assert after == {**before, "rip": next_rip, "rcx": next_rip, "r11": before["rflags"],
+                     "rax": "0x0"}
+    assert kill["call"]["result"] == "0x0"
+
+
+def test_the_way_out_of_rt_sigreturn_is_an_interrupts(kill: Trace) -> None:
+    rips = [state["rip"] for state in states(section(kill, "resume"))]
+    functions = [kill["code"][rip].get("function") for rip in rips]
+    assert "trap_return" in functions and "syscall_exit" not in functions
+    assert kill["code"][rips[-2]]["asm"] == "iretq"
 
 
 def test_the_gdt_and_the_msrs_are_told_to_the_cpu(call: Trace) -> None:
