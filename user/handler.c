@@ -2,6 +2,7 @@
  * What a signal is for the program that it reaches: a function of its own that runs
  * between two of its instructions. The interrupted code notices nothing, unless the
  * handler means it to: what it will find is in memory, where the handler can write.
+ * The program signals has those that others send: an alarm, a child's end, a key.
  */
 #include <user.h>
 
@@ -13,7 +14,6 @@ struct context {
 };
 
 static volatile int count, last;
-static int pipe_ends[2];
 
 static void note(int signal)
 {
@@ -82,49 +82,10 @@ static void check_mask(void)
 	check_equal("two that waited are one", count, 1);
 }
 
-/* ---- a call that sleeps ---- */
-
-/* Again and again: a single alarm could come before the program sleeps. */
-static void ring_every(int64_t milliseconds)
-{
-	const int64_t us = milliseconds * 1000;
-	const int64_t every_and_first[4] = { 0, us, 0, us };
-
-	syscall3(SYS_setitimer, 0, (long)every_and_first, 0);
-}
-
-static void write_a_byte(int signal)
-{
-	note(signal);
-	write(pipe_ends[1], "x", 1);
-}
-
-static long read_of_an_empty_pipe(void (*handler)(int), uint64_t flags)
-{
-	char byte;
-	long result;
-
-	handle(SIGALRM, handler, flags);
-	ring_every(20);
-	result = read(pipe_ends[0], &byte, 1);
-	ring_every(0);
-	return result;
-}
-
-static void check_sleepers(void)
-{
-	pipe(pipe_ends);
-	check_equal("a read that sleeps is interrupted: -EINTR",
-		    read_of_an_empty_pipe(note, 0), -EINTR);
-	check_equal("with SA_RESTART it goes on, and gets a byte",
-		    read_of_an_empty_pipe(write_a_byte, SA_RESTART), 1);
-}
-
 int main(void)
 {
 	check_kill();
 	check_context();
 	check_mask();
-	check_sleepers();
 	return check_done();
 }

@@ -91,12 +91,18 @@ def process_states() -> Figure:
         proc_alloc makes a process NEW. proc_ready puts it into the queue: RUNNABLE.
         schedule lets the first of the queue run. A process that runs goes back into the
         queue by yield, to the sleepers by sleep, and by proc_exit it becomes a ZOMBIE.
-        wakeup takes a sleeper back into the queue. The parent's wait4 ends a zombie.""")
+        wakeup takes a sleeper back into the queue. proc_stop, by a signal, makes one that
+        runs STOPPED until SIGCONT. The parent's wait4 ends a zombie.""")
     f.box(20, 60, 110, 50, "NEW", fill="grey", bold=True)
     f.box(230, 60, 150, 50, ["RUNNABLE", "in the queue"], fill="new", size=13)
     f.box(520, 60, 150, 50, ["RUNNABLE", "runs"], fill="user", size=13)
     f.box(375, 200, 150, 50, ["SLEEPING", "for a channel"], fill="kernel", size=13)
     f.box(610, 200, 120, 50, ["ZOMBIE"], fill="bad", bold=True)
+    f.box(160, 200, 150, 50, ["STOPPED", "until SIGCONT"], fill="grey", size=13)
+    f.arrow((240, 198), (270, 112))
+    f.text(238, 160, "SIGCONT", anchor="end")
+    f.line((590, 110), (560, 280), (235, 280), (235, 252), arrow=True)
+    f.text(330, 274, "proc_stop", anchor="middle")
     f.arrow((130, 85), (228, 85), text="proc_ready", mono=False)
     f.arrow((380, 75), (518, 75), text="schedule")
     f.line((520, 100), (382, 100), arrow=True)
@@ -141,5 +147,42 @@ def first_stack() -> Figure:
     return f
 
 
+def signal_frame() -> Figure:
+    """What a delivery changes: words of the frame, and the user's stack."""
+    f = Figure("signal-frame", 760, 380, "A signal is delivered", """
+        Left, the frame of the call on the kernel stack: of its sixteen words six are
+        written. RSP is now below what was put on the user's stack, RAX is 0, RCX, the RIP
+        to go on at, is the handler, RDI is the signal's number, RSI and RDX are the
+        addresses of the siginfo and the context. Right, the user's stack from high to low
+        addresses: what the program had, the red zone of 128 bytes, 512 bytes of FPU state,
+        siginfo, the context with all registers and the mask, and the return address, the
+        restorer, to which RSP points.""")
+    f.text(30, 40, "the frame, on the kernel stack", size=13, bold=True)
+    words = [("RSP", "the new one", "new"), ("RAX", "0", "new"), ("RCX", "the handler", "new"),
+             ("R11 … R15", "", "plain"), ("RDI", "the number", "new"),
+             ("RSI", "→ siginfo", "new"), ("RDX", "→ context", "new"),
+             ("R10, R8, R9", "", "plain")]
+    for number, (name, value, fill) in enumerate(words):
+        y = 58 + 34 * number
+        f.box(30, y, 110, 34, name, fill=fill, size=13)
+        f.text(152, y + 22, value, size=13)
+    f.text(530, 40, "the user's stack", anchor="middle", size=13, bold=True)
+    stack = [("what the program had", "user", 36), ("red zone, 128 bytes", "grey", 34),
+             ("FPU state, 512 bytes", "kernel", 40), ("siginfo, 128 bytes", "kernel", 40),
+             ("context: registers, the mask", "new", 60),
+             ("return address: the restorer", "user", 36)]
+    y = 58.0
+    for number, (name, fill, height) in enumerate(stack):
+        f.box(400, y, 260, height, name, fill=fill, size=13)
+        if number == 1:
+            f.text(388, y + 6, "RSP was here", anchor="end", size=12, quiet=True)
+        y += height
+    f.arrow((330, y), (398, y))
+    f.text(322, y + 5, "RSP", anchor="end", bold=True)
+    f.text(20, 356, "The stub pops the frame as ever. That begins the handler, whose return pops "
+           "the restorer.", size=13)
+    return f
+
+
 FIGURES = {figure.name: figure for figure in (
-    boot_stages(), trap_frame(), page_walk(), process_states(), first_stack())}
+    boot_stages(), trap_frame(), page_walk(), process_states(), first_stack(), signal_frame())}

@@ -35,7 +35,6 @@ enum {
 	SYS_pause = 34,
 	SYS_nanosleep = 35,
 	SYS_alarm = 37,
-	SYS_setitimer = 38,
 	SYS_getpid = 39,
 	SYS_fork = 57,
 	SYS_vfork = 58,
