@@ -88,6 +88,35 @@ static void line(const char *what, const char *keys)
 	read_and_show(100);
 }
 
+/* Does the process sleep, by its letter in /proc? */
+static int sleeps(pid_t pid)
+{
+	char path[32], letter = 0;
+	FILE *stat;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	stat = fopen(path, "r");
+	fscanf(stat, "%*d (%*[^)]) %c", &letter);
+	fclose(stat);
+	return letter == 'S';
+}
+
+/* Keys that shall meet a read which waits already: a child asks for them. */
+static void line_for_a_sleeper(const char *what, const char *keys)
+{
+	pid_t reader = getpid(), child = fork();
+
+	if (child == 0) {
+		while (!sleeps(reader))
+			usleep(1000);
+		ask(what, keys);
+		fflush(stdout);
+		_exit(0);
+	}
+	read_and_show(100);
+	waitpid(child, NULL, 0);
+}
+
 static void lines(void)
 {
 	line("plain", "plain\n");
@@ -188,14 +217,13 @@ static void keys_for_signals(void)
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
 		heard = 0;
 		on(all[i].signal, hear, 0);
-		ask("a signal", all[i].keys);
-		read_and_show(100);
+		line_for_a_sleeper("a signal", all[i].keys);
 		printf("heard %d\n", heard);
 	}
 	/* Linux may not have shown yet what it forgets: here nothing is shown. */
 	set_flags(ICRNL, usual.c_lflag & ~ECHO);
 	on(SIGINT, hear, 0);
-	line("a signal after text", "ab\003");
+	line_for_a_sleeper("a signal after text", "ab\003");
 	line("what was typed is gone", "c\n");
 	on(SIGINT, hear, SA_RESTART);
 	line("a read goes on", "ab\003c\n");
