@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import uuid
@@ -56,7 +57,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     left = list(_marked_processes())
     for pid, command in left:
         print(f"\nleft behind: {pid} {command}")
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.kill(pid, signal.SIGKILL)
     if left:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -16,6 +16,8 @@ from typing import Optional
 
 import pytest
 
+from host_processes import alive, descendants
+
 import labs
 from intake.scratch import scratch
 from machine import deadlines
@@ -156,27 +158,6 @@ def _held(path: Path) -> bool:
         return True
     finally:
         os.close(handle)
-
-
-def descendants(pid: int) -> set[int]:
-    """The processes below one, also those inside its sandboxes."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents[int(entry.name)] = int(fields[1])
-    found = {pid}
-    while more := {child for child, parent in parents.items()
-                   if parent in found} - found:
-        found |= more
-    return found - {pid}
-
-
-def alive(pids: set[int]) -> set[int]:
-    return {pid for pid in pids if Path(f"/proc/{pid}").exists()
-            and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"}
 
 
 def kill_often(course: Path, out: Path, times: int, pause: float) -> None:

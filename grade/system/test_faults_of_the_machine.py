@@ -16,6 +16,8 @@ from typing import Any, Optional, Sequence
 
 import pytest
 
+from host_processes import descendants
+
 import labs
 import report
 from intake import sandbox, trusted
@@ -216,22 +218,6 @@ def is_guest(pid: int) -> bool:
     except OSError:
         return False
     return line.startswith(b"qemu-system") and b"threshold-link" in line
-
-
-def descendants(pid: int) -> set[int]:
-    """The processes below one, also those inside its sandboxes."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        parents[int(entry.name)] = int(fields[1])
-    found = {pid}
-    while more := {child for child, parent in parents.items()
-                   if parent in found} - found:
-        found |= more
-    return found - {pid}
 
 
 @pytest.mark.parametrize("when", ["+400d", "-400d"])
