@@ -79,7 +79,8 @@ class TestMakeGdb:
                 ("step-entry 20", r"=> \d+ +asm"),
                 ("sysframe", r"\+112 rax .*number: write"),
                 ("kstack", r"<- RSP"),
-                ("pagewalk 0", r"not mapped")):
+                ("pagewalk 0", r"not mapped"),
+                ("print nosuch", r'^No symbol "nosuch"')):
             terminal.type("echo \\033[2J\\033[H")
             terminal.type(command)
             terminal.wait_for(pattern)

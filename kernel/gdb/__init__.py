@@ -26,7 +26,9 @@ import os
 from . import (tables, idt, msr, per_cpu, proc, pages, frame, stack,  # noqa: F401
                calls, step, programs, faults, context, regs, connect)
 from .command import COMMANDS, overview
+from .versions import without_pictures
 
+without_pictures()
 overview("threshold", "The commands that know this kernel:",
          dict(sorted(COMMANDS.items())), "`help COMMAND` says more on one.")
 

@@ -4,6 +4,8 @@ what is there, never by a number.
     send_packet of a connection    came with 12: MSRs need it
     events.gdb_exiting             came with 12: without it, QEMU runs on for a
                                    moment after quit
+    style emoji                    came with 17: a picture before each error, which
+                                   no other release has
     events.before_prompt           is there in all; under an editor nobody prompts
     the monitor's answer           18 gives it, under an editor, as lines of @"text"
                                    quoted as in C
@@ -27,6 +29,14 @@ def unquoted(answer: str) -> str:
     """The monitor's answer as QEMU gave it."""
     quoted = re.findall(r'^@(".*")$', answer, re.MULTILINE)
     return "".join(map(ast.literal_eval, quoted)) if quoted else answer
+
+
+def without_pictures() -> None:
+    """Has an error be its words, whichever GDB says them."""
+    try:
+        gdb.execute("set style emoji off")
+    except gdb.error:
+        pass  # this GDB has none
 
 
 def at_exit(function: Callable[[], None]) -> None:
