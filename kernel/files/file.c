@@ -10,8 +10,11 @@
 
 #define FILES 4096 /* all that are open */
 
-/* What matters while a file is opened only, or is the descriptor's. */
-#define OF_OPENING (O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC)
+/* What F_GETFL tells: not what mattered while it was opened only, nor what is the
+ * descriptor's. */
+#define TOLD_FLAGS                                                  \
+	(O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_LARGEFILE | \
+	 O_DIRECTORY | O_NOFOLLOW | O_NOATIME)
 
 static struct pool files = { .size = sizeof(struct file) };
 static int open_files;
@@ -28,7 +31,7 @@ struct file *file_alloc(const struct node *node, int flags)
 		.holders = 1,
 		.readable = (flags & O_ACCMODE) != O_WRONLY,
 		.writable = (flags & O_ACCMODE) != O_RDONLY,
-		.flags = flags & ~OF_OPENING,
+		.flags = flags & TOLD_FLAGS,
 	};
 	if (node->inode)
 		inode_hold(node->inode);

@@ -18,9 +18,12 @@
 #define O_TRUNC     01000
 #define O_APPEND    02000
 #define O_NONBLOCK  04000
+#define O_LARGEFILE 0100000
 #define O_DIRECTORY 0200000
 #define O_NOFOLLOW  0400000
+#define O_NOATIME   01000000
 #define O_CLOEXEC   02000000
+#define O_SYNC      04010000 /* two bits: for times and sizes, too */
 
 /* What a file may be ready for, in poll's bits; those that poll tells unasked; and
  * what a read, or a write, that would not sleep has. */

@@ -155,7 +155,8 @@ long sys_openat(int directory, uint64_t user_path, int flags, uint32_t mode)
 	if (error < 0)
 		return error;
 	node = (struct node){ .ops = path.inode->ops, .inode = path.inode };
-	file = file_alloc(&node, flags);
+	/* As if each program had said so that is made for 64 bits. */
+	file = file_alloc(&node, flags | O_LARGEFILE);
 	return file ? fd_install(file, flags) : -ENFILE;
 }
 

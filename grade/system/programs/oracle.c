@@ -442,9 +442,6 @@ static void do_fcntl(void)
 	if (command == F_SETFL)
 		value = O_NONBLOCK | (one_in(2) ? O_APPEND : 0);
 	result = CALL(fcntl, fd, command, value);
-	/* Linux keeps for itself that a program takes large files. */
-	if (command == F_GETFL && result >= 0)
-		result &= ~0100000L;
 	say(", %d, %ld)", command, value);
 	say_result(result);
 	if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -298,6 +299,29 @@ static void descriptors(void)
 	TELL(unlink("f"));
 }
 
+/* What F_GETFL tells, where the C library does not add to what is asked for. */
+static void told_flags(void)
+{
+	static const int flags[] = {
+		O_RDONLY,  O_WRONLY, O_RDWR,   O_APPEND,   O_NONBLOCK,
+		O_SYNC,    O_DSYNC,  O_NOCTTY, O_NOFOLLOW, O_NOATIME,
+		O_CLOEXEC, O_TRUNC,  O_CREAT,  1 << 27,
+	};
+	int ends[2];
+
+	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+		int fd = syscall(SYS_open, "told", flags[i] | O_CREAT, 0600);
+
+		printf("opened %#o: %#o\n", flags[i], fcntl(fd, F_GETFL));
+		close(fd);
+	}
+	TELL(unlink("told"));
+	TELL(fcntl(syscall(SYS_open, ".", O_DIRECTORY), F_GETFL));
+	pipe2(ends, O_NONBLOCK | O_CLOEXEC);
+	TELL(fcntl(ends[0], F_GETFL));
+	TELL(fcntl(ends[1], F_GETFL));
+}
+
 static void a_copy(const char *program)
 {
 	int fd = open(program, O_RDONLY), copy, status;
@@ -336,6 +360,7 @@ int main(int argc, char **argv)
 	times();
 	listing();
 	descriptors();
+	told_flags();
 	a_copy(argv[0]);
 	return 0;
 }
