@@ -18,6 +18,7 @@
 #include "identity.h"
 #include "random.h"
 #include "files/calls.h"
+#include "files/sendfile.h"
 #include "files/names.h"
 #include "files/poll.h"
 #include "files/select.h"
@@ -239,6 +240,8 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_setitimer(a1, a2, a3);
 	case SYS_getpid:
 		return sys_getpid();
+	case SYS_sendfile:
+		return sys_sendfile(a1, a2, a3, a4);
 	case SYS_clone:
 		return sys_clone(a1, a2, a3, a4, a5);
 	case SYS_fork:

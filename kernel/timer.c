@@ -141,3 +141,12 @@ int timer_sleep_on(const void *channel, uint64_t end)
 		return -ERESTART;
 	return error < 0 || in_time ? error : -ETIMEDOUT;
 }
+
+void timer_give_way(void)
+{
+	uint64_t before = ticks;
+
+	sti_nop_cli();
+	if (ticks != before)
+		yield();
+}

@@ -28,4 +28,8 @@ int timer_sleep_until(uint64_t when);
 /* As sleep, but no longer than until a time: then -ETIMEDOUT. */
 int timer_sleep_on(const void *channel, uint64_t end);
 
+/* For the pieces of work that a program may ask much of: lets interrupts in, and
+ * when the clock has moved on, the others have a turn. */
+void timer_give_way(void);
+
 #endif

@@ -38,6 +38,7 @@ PROGRAMS: dict[str, list[str]] = {
     "timing": [],
     "signals": [],
     "writes": ["poem"],
+    "sendfile": ["poem"],
     "questions": ["poem"],
     "starting": ["poem"],
     "trampoline": [],

@@ -10,8 +10,7 @@
 #include "files/pipe.h"
 #include "files/regular.h"
 
-#define VECTOR_MAX      1024       /* pieces */
-#define RW_MAX          0x7ffff000 /* bytes of one call, as on Linux */
+#define VECTOR_MAX      1024 /* pieces */
 
 #define SEEK_SET        0
 #define SEEK_CUR        1

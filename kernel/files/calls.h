@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define RW_MAX 0x7ffff000 /* bytes that one call moves at most, as on Linux */
+
 long sys_read(int fd, uint64_t buffer, size_t size);
 long sys_write(int fd, uint64_t buffer, size_t size);
 long sys_readv(int fd, uint64_t vector, int count);

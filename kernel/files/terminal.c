@@ -47,20 +47,9 @@ static long terminal_read(struct file *file, uint64_t buffer, size_t size)
 			 : tty_read(buffer, size, file->flags & O_NONBLOCK);
 }
 
-/* A byte takes its time to leave, and a program chooses how many there are: after
- * each piece interrupts are let in, and when the clock has moved on, the others
- * have a turn. */
-static void give_way(void)
-{
-	uint64_t before = timer_now();
-
-	sti_nop_cli();
-	if (timer_now() != before)
-		yield();
-}
-
 /* Whoever writes while another does waits for the end of what that one has to
- * say: a line comes out whole. */
+ * say: a line comes out whole. A byte takes its time to leave, and a program
+ * chooses how many there are. */
 static long terminal_write(struct file *file, uint64_t buffer, size_t size)
 {
 	static bool busy;
@@ -85,7 +74,7 @@ static long terminal_write(struct file *file, uint64_t buffer, size_t size)
 		screen_write(piece, n);
 		done += n;
 		if (done < size)
-			give_way();
+			timer_give_way();
 	}
 	busy = false;
 	wakeup(&busy);
