@@ -30,6 +30,10 @@ WATCH_INTERVAL = 0.25
 # stop is waited for.
 VISITS = 4
 
+# How much memory is read or written at a time, in bytes: two digits for each, and
+# QEMU says nothing to a packet of more than 4096 characters.
+MEMORY_IN_A_PACKET = 1024
+
 # How often a step is taken that came back with nothing done.
 STEP_TRIES = 16
 
@@ -171,7 +175,7 @@ class Gdb:
         """Memory at an address; GdbError where it is not mapped."""
         data = b""
         while len(data) < size:
-            part = min(size - len(data), 1024)
+            part = min(size - len(data), MEMORY_IN_A_PACKET)
             answer = self.ask(f"m{address + len(data):x},{part:x}")
             data += bytes.fromhex(self._checked(answer))
         return data
@@ -197,7 +201,10 @@ class Gdb:
 
     def write(self, address: int, data: bytes) -> None:
         """Writes memory, also where the page tables forbid it to the CPU."""
-        self._checked(self.ask(f"M{address:x},{len(data):x}:{data.hex()}"))
+        for start in range(0, len(data), MEMORY_IN_A_PACKET):
+            part = data[start:start + MEMORY_IN_A_PACKET]
+            self._checked(self.ask(
+                f"M{address + start:x},{len(part):x}:{part.hex()}"))
 
     def physical(self, on: bool) -> None:
         """Makes addresses physical ones (or virtual again)."""

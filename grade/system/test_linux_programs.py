@@ -46,6 +46,7 @@ PROGRAMS: dict[str, list[str]] = {
     "mappings": ["poem"],
     "procfiles": [],
     "futexes": [],
+    "deep": ["poem"],
 }
 
 
