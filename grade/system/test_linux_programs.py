@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import subprocess
 from itertools import zip_longest
 from pathlib import Path
 
 import pytest
 
-from machine import deadlines
+from machine import deadlines, toolchain
 from machine.programs import Programs, archive_with
 from machine.qemu import run
 
@@ -52,17 +53,34 @@ PROGRAMS: dict[str, list[str]] = {
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_it_prints_the_same(name: str, programs: Programs, tmp_path: Path) -> None:
-    arguments = PROGRAMS[name]
+    check_same(programs.path(name), PROGRAMS[name], tmp_path)
+
+
+def test_a_cpp_program_throws_and_catches_the_same(tmp_path: Path) -> None:
+    if not shutil.which("g++"):
+        pytest.skip("no g++ here to compile it")
+    source = Programs.SOURCES / "exceptions.cc"
+    program = tmp_path / source.stem
+    subprocess.run(["g++", "-static", "-std=c++17", "-O2", "-Wall", "-Wextra",
+                    *toolchain.strict(), "-o", str(program), str(source)],
+                   check=True, timeout=deadlines.host())
+    check_same(program, [], tmp_path)
+
+
+def check_same(program: Path, arguments: list[str], tmp_path: Path) -> None:
+    """What it prints, and its status, on the host and here. Its arguments are names
+    of a file or a directory that it is given."""
+    name = program.name
     (tmp_path / "poem").mkdir()
     (tmp_path / "poem/text").write_bytes(POEM)
     (tmp_path / "poem/other").write_bytes(b"")
     host = subprocess.run(
-        [programs.path(name), *(str(tmp_path / a) for a in arguments)],
+        [program, *(str(tmp_path / a) for a in arguments)],
         capture_output=True, text=True, timeout=deadlines.host(),
         start_new_session=True)  # one of them sends signals to its group
 
     initrd = archive_with(
-        {f"bin/{name}": programs[name], "poem/text": POEM, "poem/other": b""},
+        {f"bin/{name}": program.read_bytes(), "poem/text": POEM, "poem/other": b""},
         tmp_path / "initrd.cpio")
     words = [f"/bin/{name}", *(f"/{a}" for a in arguments)]
     here = run(" ".join(words), initrd=initrd)

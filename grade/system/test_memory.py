@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from machine import deadlines
+from machine.programs import Programs, archive_with
 from machine.qemu import Result, run
 
 
@@ -44,3 +46,11 @@ def test_a_million_random_calls_do_no_harm(seed: int) -> None:
 def test_a_machine_with_little_memory_still_runs_the_lessons() -> None:
     result = run("/bin/forktree 3", memory=16)
     assert result.status == 0, result.report
+
+
+def test_a_full_disk_is_said_and_loses_nothing(programs: Programs, tmp_path: Path
+                                               ) -> None:
+    initrd = archive_with({"bin/full": programs["full"]}, tmp_path / "initrd.cpio")
+    result = run("/bin/full", initrd=initrd, memory=48)
+    assert result.status == 0, result.report
+    assert "all is given back: ok" in result.console, result.report
