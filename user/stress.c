@@ -1,9 +1,10 @@
 /*
  * Random calls with random arguments, thousands a second, from processes that
  * do not care what becomes of them. Call number n of seed S is always the same
- * call. Workers make the calls; one that exits, executes something else or
- * unmaps its own code is replaced. In the end the kernel lives and has as many
- * free pages as before.
+ * call. Workers make the calls; one that exits, executes something else, unmaps
+ * its own code or sends itself a signal too many is replaced. What they make,
+ * name, write and remove lies in a directory of their own. In the end the kernel
+ * lives, has as many free pages as before, and the files are those that were.
  *
  * The calls are counted by the kernel: the workers share one open file, and
  * each moves its offset by one before a call. So every number is drawn once,
@@ -16,7 +17,16 @@
 #define WORKERS      3
 #define MAX_CHILDREN 6  /* of a worker, ended or not */
 #define TICKETS      15 /* the shared file: the last number a process has */
-#define O_NONBLOCK   04000
+
+#define PLAYGROUND   "/tmp/stress"
+#define PATH_ROOM    5000 /* bytes; the kernel takes 4096 */
+#define NAME_ROOM    256  /* and a name of one less */
+
+#define SIGNALS      64
+#define MASK_SIZE    8         /* bytes of a set of signals */
+#define SEND_MAX     (1 << 20) /* bytes of one sendfile: it may be from zero */
+#define F_SETFL      4
+#define PIDS_MAX     (1 << 20) /* so many processes are never started */
 
 #define AREA         ((char *)0x10000000) /* what workers map and unmap */
 #define AREA_PAGES   64
@@ -27,10 +37,12 @@ struct call {
 };
 
 /*
- * The calls, and a letter for each argument: f file number, b buffer, s name,
- * n size, a address of a page, p protection, m mapping flags, i small number,
- * o options, mostly none, t time, v table of pieces, l list of names, r result
- * of pipe, c child, x code of arch_prctl.
+ * The calls, and a letter for each argument: f file number, b buffer, s path,
+ * w path in the playground, y target of a link, F flags of open, n size, a address
+ * of a page, p protection, m mapping flags, i small number, o options, mostly none,
+ * t time, T times of a timer, v table of pieces, l list of names, r result of pipe,
+ * c child, k whom to signal, g signal, A what to do about one, S size of a set of
+ * them, x code of arch_prctl.
  */
 static const struct {
 	long number;
@@ -38,7 +50,7 @@ static const struct {
 } table[] = {
 	{ SYS_read, "fbn" },
 	{ SYS_write, "fbn" },
-	{ SYS_open, "so" },
+	{ SYS_open, "sFi" },
 	{ SYS_close, "f" },
 	{ SYS_fstat, "fb" },
 	{ SYS_lseek, "fno" },
@@ -46,7 +58,7 @@ static const struct {
 	{ SYS_mprotect, "anp" },
 	{ SYS_munmap, "an" },
 	{ SYS_brk, "a" },
-	{ SYS_rt_sigprocmask, "ibbi" },
+	{ SYS_rt_sigprocmask, "ibbS" },
 	{ SYS_ioctl, "fnb" },
 	{ SYS_writev, "fvi" },
 	{ SYS_pipe, "r" },
@@ -71,9 +83,41 @@ static const struct {
 	{ SYS_set_tid_address, "b" },
 	{ SYS_clock_gettime, "ob" },
 	{ SYS_exit_group, "i" },
-	{ SYS_openat, "fso" },
+	{ SYS_openat, "fsFi" },
 	{ SYS_newfstatat, "fsbo" },
 	{ SYS_pipe2, "ro" },
+	{ SYS_stat, "sb" },
+	{ SYS_lstat, "sb" },
+	{ SYS_access, "si" },
+	{ SYS_readlink, "sbn" },
+	{ SYS_statfs, "sb" },
+	{ SYS_open, "wFi" },
+	{ SYS_open, "wFi" },
+	{ SYS_creat, "wi" },
+	{ SYS_mkdir, "wi" },
+	{ SYS_rmdir, "w" },
+	{ SYS_unlink, "w" },
+	{ SYS_link, "ww" },
+	{ SYS_symlink, "yw" },
+	{ SYS_rename, "ww" },
+	{ SYS_renameat2, "fwfwo" },
+	{ SYS_truncate, "wn" },
+	{ SYS_ftruncate, "fn" },
+	{ SYS_fsync, "f" },
+	{ SYS_pread64, "fbnn" },
+	{ SYS_pwrite64, "fbnn" },
+	{ SYS_readv, "fvi" },
+	{ SYS_sendfile, "ffbn" },
+	{ SYS_sendfile, "ffon" },
+	{ SYS_dup3, "ffF" },
+	{ SYS_fcntl, "fiF" },
+	{ SYS_kill, "kg" },
+	{ SYS_rt_sigaction, "gAbS" },
+	{ SYS_rt_sigpending, "bS" },
+	{ SYS_sigaltstack, "bb" },
+	{ SYS_alarm, "i" },
+	{ SYS_setitimer, "oTb" },
+	{ SYS_getitimer, "ob" },
 };
 
 /* What calls read and write. No pointer that is drawn leads elsewhere into the
@@ -86,6 +130,13 @@ static struct iovec pieces[4] = { { scratch, 10 },
 				  { scratch, 0 } };
 static struct timespec times[] = {
 	{ 0, 0 }, { 0, -1 }, { -1, 0 }, { 0, 1000 }
+};
+
+static const int64_t timers[][4] = { /* every and next: seconds, microseconds */
+				     { 0, 0, 0, 0 },
+				     { 0, 1000, 0, 1 },
+				     { 1, 0, 0, 20000 },
+				     { 0, -1, 0, 1000000 }
 };
 
 static unsigned long seed, count;
@@ -146,12 +197,122 @@ static long page(uint64_t *state)
 static const char *const paths[] = {
 	"/bin/true", "/",          "/etc/motd", "/no",  "/dev/null",
 	"/proc/ps",  "/bin/true/", ".",         "..",   "bin/../bin/ls",
-	"",          "/dev",       "//bin//ls", "/bin",
+	"",          "/dev",       "//bin//ls", "/bin", "/dev/zero",
 };
+
+/* Paths in the playground, as the worker has made them up for one call. */
+static char made_up[2][PATH_ROOM];
+
+static bool is_made_up(long path)
+{
+	return path == (long)made_up[0] || path == (long)made_up[1];
+}
+
+static char *append(char *end, const char *text)
+{
+	size_t length = strlen(text);
+
+	memcpy(end, text, length + 1);
+	return end + length;
+}
+
+/* No way leads out of the playground: ".." stands at the end only. */
+static char *append_name(char *end, uint64_t *state)
+{
+	static const char *const odd[] = { ".", "", "...", " ", "\377\n" };
+	uint64_t r = random_next(state);
+
+	end = append(end, "/");
+	if (r % 64 == 0) { /* as long as it may be, or one more */
+		memset(end, 'n', NAME_ROOM);
+		end[NAME_ROOM - 1 + r / 64 % 2] = '\0';
+		return end + strlen(end);
+	}
+	if (r % 16 == 1)
+		return append(end, odd[r / 16 % COUNT(odd)]);
+	*end++ = (char)('a' + r / 16 % 4);
+	*end = '\0';
+	return end;
+}
+
+static const char *playground_path(uint64_t *state)
+{
+	static const char *const roots[] = { PLAYGROUND, "//tmp/./stress/",
+					     PLAYGROUND "/../stress" };
+	static const char *const ends[] = { "/", "/.", "/..", "//./" };
+	static unsigned next;
+	uint64_t r = random_next(state);
+	char *path = made_up[next++ % COUNT(made_up)];
+	char *end = append(path, roots[r % 8 < 2 ? r % 8 + 1 : 0]);
+
+	r /= 8;
+	if (r % 32 == 0) /* some are longer than any path may be */
+		for (uint64_t i = r / 32 % 2100; i > 0; i--)
+			end = append(end, "/.");
+	r /= 32;
+	for (uint64_t i = 0; i <= r % 3; i++)
+		end = append_name(end, state);
+	r /= 3;
+	if (r % 8 == 0)
+		append(end, ends[r / 8 % COUNT(ends)]);
+	return path;
+}
+
+/* They lead nowhere, in circles, or to what is in the playground, too. */
+static const char *link_target(uint64_t *state)
+{
+	static const char *const targets[] = {
+		"a",     "b/c",      "../stress/c",     "./././d", PLAYGROUND,
+		"a/b/c", "/no/such", PLAYGROUND "/b/d", "",
+	};
+
+	return targets[random_next(state) % COUNT(targets)];
+}
 
 static const char *path(uint64_t *state)
 {
-	return paths[random_next(state) % COUNT(paths)];
+	uint64_t r = random_next(state);
+
+	return r % 3 ? paths[r / 3 % COUNT(paths)] : playground_path(state);
+}
+
+/* ---- signals ---- */
+
+/* What workers do about signals; made by the first of them all. */
+static struct sigaction actions[8];
+
+/* Whoever goes on after a fault has it again. */
+static void handle(int signal)
+{
+	if (signal == SIGSEGV || signal == SIGBUS || signal == SIGILL ||
+	    signal == SIGFPE || signal == SIGTRAP)
+		exit(0);
+}
+
+static void make_actions(void)
+{
+	static const uint64_t flags[] = { 0, SA_RESTART,
+					  SA_NODEFER | SA_RESTART, SA_ONSTACK,
+					  SA_SIGINFO | SA_RESTART };
+	const uintptr_t handlers[] = { (uintptr_t)handle, (uintptr_t)handle,
+				       SIG_IGN, SIG_DFL };
+
+	for (size_t i = 0; i < COUNT(actions); i++) {
+		on_signal(SIGUSR1, handlers[i % COUNT(handlers)],
+			  flags[i % COUNT(flags)]);
+		syscall4(SYS_rt_sigaction, SIGUSR1, 0, (long)&actions[i],
+			 MASK_SIZE);
+	}
+	on_signal(SIGUSR1, SIG_DFL, 0);
+}
+
+/* Half of them end nobody. */
+static long signal_number(uint64_t r)
+{
+	static const int harmless[] = { 0, SIGUSR1, SIGCHLD, SIGCONT };
+
+	return r % 2 ? (long)(r / 2 % (SIGNALS + 2))
+		     : harmless[r / 2 % COUNT(harmless)];
 }
 
 static long size(uint64_t *state)
@@ -165,6 +326,20 @@ static long size(uint64_t *state)
 		return (long)(1UL << r / 4 % 64);
 	}
 	return (long)(r / 4 % 300);
+}
+
+/* One in four is of those that open has no name for. */
+static long open_flags(uint64_t r)
+{
+	static const int flags[] = { O_CREAT,     O_CREAT,    O_EXCL,
+				     O_TRUNC,     O_APPEND,   O_NONBLOCK,
+				     O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC };
+	long result = (long)(r % 4);
+
+	for (size_t i = 0; i < COUNT(flags); i++)
+		if (r >> (4 + 2 * i) & 1 && r >> (5 + 2 * i) & 1)
+			result |= flags[i];
+	return r >> 32 & 3 ? result : result | 1L << (r >> 34) % 32;
 }
 
 static long argument(char shape, uint64_t *state)
@@ -181,6 +356,12 @@ static long argument(char shape, uint64_t *state)
 		return buffer(state);
 	case 's':
 		return r % 8 ? (long)path(state) : buffer(state);
+	case 'w':
+		return (long)playground_path(state);
+	case 'y':
+		return (long)link_target(state);
+	case 'F':
+		return open_flags(r);
 	case 'n':
 		return size(state);
 	case 'a':
@@ -202,6 +383,16 @@ static long argument(char shape, uint64_t *state)
 		return (long)scratch;
 	case 'o':
 		return r % 4 ? 0 : (long)(r / 4 % 8);
+	case 'T':
+		return (long)timers[r % COUNT(timers)];
+	case 'k':
+		return r % 4 ? 0 : wild(state);
+	case 'g':
+		return signal_number(r);
+	case 'A':
+		return r % 8 ? (long)&actions[r / 8 % COUNT(actions)] : 0;
+	case 'S':
+		return r % 8 ? MASK_SIZE : (long)(r / 8 % 16);
 	case 'c':
 		return r % 2 ? -1 : (long)(r / 2 % 100);
 	case 'x':
@@ -216,10 +407,31 @@ static bool ends_worker(long number)
 	       number == SYS_exit_group;
 }
 
-/* Whether the first argument of the call is a file number. */
-static bool takes_file(const char *shape)
+/* What is outside of the playground is only read. */
+static void keep_files(struct call *call)
 {
-	return shape[0] == 'f';
+	long *a = call->arguments;
+	size_t path = call->number == SYS_openat ? 1 : 0;
+
+	if (call->number != SYS_open && call->number != SYS_openat)
+		return;
+	if (!is_made_up(a[path]))
+		a[path + 1] &= ~(O_ACCMODE | O_CREAT | O_TRUNC);
+}
+
+/* Signals go to the worker and its children. The others that stop a process may
+ * stop one of these and not another, which would wait for it. */
+static void keep_signals(struct call *call)
+{
+	long *a = call->arguments;
+	int whom = (int)a[0], signal = (int)a[1];
+
+	if (call->number != SYS_kill)
+		return;
+	if (whom > -PIDS_MAX && whom < PIDS_MAX)
+		a[0] = 0;
+	if (signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU)
+		a[1] = SIGSTOP;
 }
 
 /* Take out of a call what would make it wait for ever, or take the worker's
@@ -228,16 +440,21 @@ static void tame(struct call *call, const char *shape)
 {
 	long *a = call->arguments;
 
-	if (takes_file(shape) && (int)a[0] == TICKETS)
-		a[0] = 3;
-	if (call->number == SYS_dup2 && (int)a[1] == TICKETS)
-		a[1] = 3;
+	for (size_t i = 0; i < 2; i++)
+		if (shape[0] == 'f' && shape[i] == 'f' && (int)a[i] == TICKETS)
+			a[i] = 3;
 	if (call->number == SYS_pipe2)
 		a[1] |= O_NONBLOCK;
+	if (call->number == SYS_fcntl && (int)a[1] == F_SETFL)
+		a[2] |= O_NONBLOCK;
+	if (call->number == SYS_sendfile)
+		a[3] %= SEND_MAX;
 	if (call->number == SYS_mprotect && (char *)a[0] < AREA)
 		a[2] &= ~PROT_WRITE;
 	if (call->number == SYS_mmap && (char *)a[0] < AREA)
 		a[3] &= ~MAP_FIXED;
+	keep_files(call);
+	keep_signals(call);
 }
 
 /* Calls that are not in the table: holes in the kernel's, and beyond it. Of
@@ -287,6 +504,19 @@ static long make(const struct call *call)
 	return syscall6(call->number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
+/* Waits for a child's end; one that was stopped goes on. Its status, or an error. */
+static long next_end(void)
+{
+	int status;
+	long pid;
+
+	while ((pid = wait4(-1, &status, WUNTRACED, NULL)) > 0 &&
+	       WIFSTOPPED(status))
+		if (kill(-pid, SIGCONT) < 0)
+			kill(pid, SIGCONT);
+	return pid;
+}
+
 /* Deal with the consequences: a second process, two more open files. */
 static void follow_up(const struct call *call, long result)
 {
@@ -297,7 +527,7 @@ static void follow_up(const struct call *call, long result)
 			exit(0);
 		if (++children < MAX_CHILDREN)
 			return;
-		while (wait4(-1, NULL, 0, NULL) > 0)
+		while (next_end() > 0)
 			;
 		children = 0;
 	}
@@ -315,6 +545,7 @@ _Noreturn static void work(void)
 	long null = open("/dev/null", O_RDWR);
 	struct call call;
 
+	setpgid(0, 0); /* its signals are its own */
 	for (int fd = 0; fd < 3; fd++)
 		dup2((int)null, fd);
 	close((int)null);
@@ -378,7 +609,7 @@ static unsigned long supervise(void)
 		if (count > 0 && quarter < 4 &&
 		    tickets_drawn() >= count / 4 * quarter)
 			printf("stress: %lu calls\n", count / 4 * quarter++);
-		pid = wait4(-1, NULL, 0, NULL);
+		pid = next_end();
 	} while (pid > 0);
 	return started;
 }
@@ -400,18 +631,124 @@ static unsigned long free_pages_at_rest(unsigned at_rest)
 	return free_pages();
 }
 
-/* What a worker wrote stays when it has ended. */
-static void empty_files(void)
+/* ---- the files ---- */
+
+/* The first name in a directory but "." and "..", as getdents64 has it in buffer. */
+static const char *first_name(const char *directory, char *buffer, size_t size)
 {
-	for (size_t i = 0; i < COUNT(paths); i++)
-		syscall6(SYS_truncate, (long)paths[i], 0, 0, 0, 0, 0);
-	syscall6(SYS_unlink, (long)"/no", 0, 0, 0, 0, 0);
+	int fd = (int)open(directory, O_RDONLY | O_DIRECTORY);
+	const struct dirent *entry = (const struct dirent *)buffer;
+	long end = getdents64(fd, buffer, size);
+
+	close(fd);
+	while ((char *)entry < buffer + end && entry->name[0] == '.' &&
+	       (!entry->name[1] || strcmp(entry->name, "..") == 0))
+		entry = (const void *)((char *)entry + entry->length);
+	return (char *)entry < buffer + end ? entry->name : NULL;
 }
+
+/* Workers may have moved directories into each other as deep as they like. */
+static void clear_playground(void)
+{
+	char buffer[1024] __attribute__((aligned(8)));
+	const char *name;
+	long deep = 0;
+
+	if (chdir(PLAYGROUND) < 0)
+		return;
+	for (;;) {
+		name = first_name(".", buffer, sizeof(buffer));
+		if (!name && deep-- == 0)
+			break;
+		if (!name)
+			chdir("..");
+		else if (unlink(name) < 0 && rmdir(name) < 0)
+			deep += chdir(name) == 0;
+	}
+	chdir("/");
+	rmdir(PLAYGROUND);
+}
+
+/* A number that no other bytes are likely to have; of whole words. */
+static uint64_t sum_of(uint64_t sum, const void *bytes, size_t size)
+{
+	const uint64_t *words = bytes;
+
+	for (size_t i = 0; i < (size + 7) / 8; i++) {
+		sum ^= words[i];
+		sum = random_next(&(uint64_t){ sum });
+	}
+	return sum;
+}
+
+static uint64_t sum_of_file(uint64_t sum, const char *path)
+{
+	static uint64_t words[PAGE_SIZE / 8];
+	int fd = (int)open(path, O_RDONLY);
+
+	for (long n = 1; n > 0; sum = sum_of(sum, words, (size_t)n)) {
+		memset(words, 0, sizeof(words));
+		n = read(fd, words, sizeof(words));
+		n = n < 0 ? 0 : n;
+	}
+	close(fd);
+	return sum;
+}
+
+static uint64_t sum_of_files(uint64_t sum, char *path, char *end);
+
+static uint64_t sum_of_entry(uint64_t sum, char *path, char *end,
+			     const char *name)
+{
+	struct stat about;
+	char *name_end;
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return sum;
+	name_end = append(append(end, "/"), name);
+	memset(name_end, 0, 8);
+	syscall2(SYS_lstat, (long)path, (long)&about);
+	sum = sum_of(sum, path, (size_t)(name_end - path));
+	sum = sum_of(sum, &about.links, 2 * 8); /* and the mode */
+	if ((about.mode & S_IFMT) == S_IFREG)
+		return sum_of_file(sum, path);
+	if ((about.mode & S_IFMT) == S_IFDIR && strcmp(path, "/proc") != 0)
+		return sum_of_files(sum, path, name_end);
+	return sum;
+}
+
+/* Of all names, types, modes and bytes below a directory. */
+static uint64_t sum_of_files(uint64_t sum, char *path, char *end)
+{
+	char buffer[1024] __attribute__((aligned(8)));
+	int fd = (int)open(*path ? path : "/", O_RDONLY | O_DIRECTORY);
+	long size;
+
+	while ((size = getdents64(fd, buffer, sizeof(buffer))) > 0)
+		for (long at = 0; at < size;) {
+			struct dirent *entry = (struct dirent *)(buffer + at);
+
+			at += entry->length;
+			sum = sum_of_entry(sum, path, end, entry->name);
+		}
+	close(fd);
+	return sum;
+}
+
+static uint64_t sum_of_all_files(void)
+{
+	char path[PATH_ROOM] __attribute__((aligned(8))) = "";
+
+	return sum_of_files(0, path, path);
+}
+
+/* ---- the run ---- */
 
 int main(int argc, char **argv)
 {
 	unsigned long calls, workers, before, after;
 	unsigned at_rest = processes();
+	uint64_t files;
 
 	if (argc != 3 || !parse_number(argv[1], &seed) ||
 	    !parse_number(argv[2], &calls)) {
@@ -429,13 +766,19 @@ int main(int argc, char **argv)
 	printf("stress: seed %lu: %lu calls to make\n", seed, calls);
 	sleep_ms(20);
 	lseek(TICKETS, 0, SEEK_SET);
+	make_actions();
+	files = sum_of_all_files();
 	before = free_pages_at_rest(at_rest);
+	mkdir(PLAYGROUND);
 	count = calls;
 	workers = supervise();
-	empty_files();
+	clear_playground();
 	after = free_pages_at_rest(at_rest);
 	printf("stress: seed %lu: %lu calls, %lu workers, "
 	       "free pages before %lu after %lu\n",
 	       seed, tickets_drawn(), workers, before, after);
-	return before != after || tickets_drawn() != calls;
+	if (sum_of_all_files() == files)
+		return before != after || tickets_drawn() != calls;
+	printf("stress: the files are not those that were\n");
+	return 1;
 }

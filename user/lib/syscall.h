@@ -17,7 +17,9 @@ enum {
 	SYS_write = 1,
 	SYS_open = 2,
 	SYS_close = 3,
+	SYS_stat = 4,
 	SYS_fstat = 5,
+	SYS_lstat = 6,
 	SYS_lseek = 8,
 	SYS_mmap = 9,
 	SYS_mprotect = 10,
@@ -27,15 +29,22 @@ enum {
 	SYS_rt_sigprocmask = 14,
 	SYS_rt_sigreturn = 15,
 	SYS_ioctl = 16,
+	SYS_pread64 = 17,
+	SYS_pwrite64 = 18,
+	SYS_readv = 19,
 	SYS_writev = 20,
+	SYS_access = 21,
 	SYS_pipe = 22,
 	SYS_sched_yield = 24,
 	SYS_dup = 32,
 	SYS_dup2 = 33,
 	SYS_pause = 34,
 	SYS_nanosleep = 35,
+	SYS_getitimer = 36,
 	SYS_alarm = 37,
+	SYS_setitimer = 38,
 	SYS_getpid = 39,
+	SYS_sendfile = 40,
 	SYS_fork = 57,
 	SYS_vfork = 58,
 	SYS_execve = 59,
@@ -43,20 +52,28 @@ enum {
 	SYS_wait4 = 61,
 	SYS_kill = 62,
 	SYS_uname = 63,
+	SYS_fcntl = 72,
+	SYS_fsync = 74,
+	SYS_truncate = 76,
+	SYS_ftruncate = 77,
 	SYS_getcwd = 79,
 	SYS_chdir = 80,
-	SYS_truncate = 76,
-	SYS_unlink = 87,
-	SYS_sysinfo = 99,
 	SYS_rename = 82,
 	SYS_mkdir = 83,
 	SYS_rmdir = 84,
+	SYS_creat = 85,
 	SYS_link = 86,
+	SYS_unlink = 87,
 	SYS_symlink = 88,
+	SYS_readlink = 89,
+	SYS_sysinfo = 99,
 	SYS_setpgid = 109,
 	SYS_getppid = 110,
 	SYS_getpgrp = 111,
 	SYS_setsid = 112,
+	SYS_rt_sigpending = 127,
+	SYS_sigaltstack = 131,
+	SYS_statfs = 137,
 	SYS_arch_prctl = 158,
 	SYS_gettid = 186,
 	SYS_getdents64 = 217,
@@ -65,7 +82,9 @@ enum {
 	SYS_exit_group = 231,
 	SYS_openat = 257,
 	SYS_newfstatat = 262,
+	SYS_dup3 = 292,
 	SYS_pipe2 = 293,
+	SYS_renameat2 = 316,
 };
 
 /* Errors; a call returns them negative. */
@@ -100,7 +119,8 @@ enum {
 };
 
 enum { O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2 };
-enum { O_CREAT = 0100, O_TRUNC = 01000, O_APPEND = 02000 };
+enum { O_CREAT = 0100, O_EXCL = 0200, O_TRUNC = 01000, O_APPEND = 02000 };
+enum { O_ACCMODE = 3, O_NONBLOCK = 04000, O_CLOEXEC = 02000000 };
 enum { O_DIRECTORY = 0200000, O_NOFOLLOW = 0400000 };
 enum { SEEK_SET, SEEK_CUR, SEEK_END };
 enum { PROT_NONE = 0, PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4 };
@@ -131,7 +151,9 @@ enum {
 	SIGTERM = 15,
 	SIGCHLD = 17,
 	SIGCONT = 18,
+	SIGSTOP = 19,
 	SIGTSTP = 20,
+	SIGTTIN = 21,
 	SIGTTOU = 22
 };
 
@@ -139,7 +161,8 @@ enum {
  * one of the two numbers. */
 enum { SIG_DFL = 0, SIG_IGN = 1 };
 enum { SIG_BLOCK, SIG_UNBLOCK };
-enum { SA_SIGINFO = 4, SA_RESTORER = 0x04000000, SA_RESTART = 0x10000000 };
+enum { SA_SIGINFO = 4, SA_RESTORER = 0x04000000, SA_ONSTACK = 0x08000000 };
+enum { SA_RESTART = 0x10000000, SA_NODEFER = 0x40000000 };
 struct sigaction {
 	uintptr_t handler;
 	uint64_t flags;
