@@ -16,6 +16,8 @@
 #define MAP_ANONYMOUS       0x20
 #define MAP_FIXED_NOREPLACE 0x100000
 
+#define MREMAP_MAYMOVE      1
+
 #define MADV_WILLNEED       3 /* it and those below it are advice only */
 #define MADV_DONTNEED       4
 #define MADV_FREE           8
@@ -148,6 +150,56 @@ long sys_munmap(uint64_t address, size_t size)
 	if (!size)
 		return -EINVAL;
 	return vm_remove(&proc_current()->vm, address, address + size);
+}
+
+/* The area goes on where it ends; false where something is in the way. */
+static bool grow_in_place(struct areas *areas, const struct area *area,
+			  uint64_t end)
+{
+	struct area more = *area;
+
+	more.start = area->end;
+	more.end = end;
+	return end <= USER_END && area_is_free(areas, more.start, end) &&
+	       area_add(areas, &more) == 0;
+}
+
+/* From old_size to new_size bytes, which are more: of whole pages. */
+static long grow(struct vm *vm, uint64_t start, size_t old_size,
+		 size_t new_size, int flags)
+{
+	const struct area *area = area_find(&vm->areas, start);
+	uint64_t to;
+	int error;
+
+	if (!area || old_size > area->end - start)
+		return -EFAULT;
+	if (area->end - start == old_size &&
+	    grow_in_place(&vm->areas, area, start + new_size))
+		return start;
+	to = flags & MREMAP_MAYMOVE ? area_gap(&vm->areas, new_size) : 0;
+	if (!to)
+		return -ENOMEM;
+	error = vm_move(vm, start, start + old_size, to, new_size);
+	return error < 0 ? error : (long)to;
+}
+
+long sys_mremap(uint64_t address, size_t old_size, size_t new_size, int flags)
+{
+	struct vm *vm = &proc_current()->vm;
+	int error;
+
+	old_size = whole_pages(address, old_size);
+	if (flags & ~MREMAP_MAYMOVE || !old_size || !new_size ||
+	    new_size > USER_END)
+		return -EINVAL;
+	new_size = page_up(new_size);
+	if (new_size > old_size)
+		return grow(vm, address, old_size, new_size, flags);
+	if (!area_find(&vm->areas, address))
+		return -EFAULT;
+	error = vm_remove(vm, address + new_size, address + old_size);
+	return error < 0 ? error : (long)address;
 }
 
 long sys_mprotect(uint64_t address, size_t size, int prot)

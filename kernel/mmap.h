@@ -10,6 +10,7 @@
 long sys_mmap(uint64_t address, size_t size, int prot, int flags, int fd,
 	      uint64_t offset);
 long sys_munmap(uint64_t address, size_t size);
+long sys_mremap(uint64_t address, size_t old_size, size_t new_size, int flags);
 long sys_mprotect(uint64_t address, size_t size, int prot);
 long sys_madvise(uint64_t address, size_t size, int advice);
 long sys_msync(uint64_t address, size_t size, int flags);

@@ -220,6 +220,8 @@ static inline __attribute__((always_inline)) long dispatch(int nr, long a1,
 		return sys_select(a1, a2, a3, a4, a5);
 	case SYS_sched_yield:
 		return sys_sched_yield();
+	case SYS_mremap:
+		return sys_mremap(a1, a2, a3, a4);
 	case SYS_msync:
 		return sys_msync(a1, a2, a3);
 	case SYS_madvise:

@@ -144,6 +144,61 @@ int vm_remove(struct vm *vm, uint64_t start, uint64_t end)
 	return 0;
 }
 
+/* Page tables at `to` for the pages of [start, end). */
+static int make_tables(struct vm *vm, uint64_t start, uint64_t end, uint64_t to)
+{
+	uint64_t va = start, run_end, *from;
+
+	while ((from = table_next_run(vm->pml4, &va, end, &run_end)))
+		for (; va < run_end; va += PAGE_SIZE, from++)
+			if (*from &&
+			    !table_entry_make(vm->pml4, to + (va - start),
+					      &vm->tables))
+				return -ENOMEM;
+	return 0;
+}
+
+/* They stay what they are, at other addresses. */
+static void move_pages(struct vm *vm, uint64_t start, uint64_t end, uint64_t to)
+{
+	uint64_t va = start, run_end, *from;
+
+	while ((from = table_next_run(vm->pml4, &va, end, &run_end)))
+		for (; va < run_end; va += PAGE_SIZE, from++)
+			if (*from) {
+				*table_entry(vm->pml4, to + (va - start)) =
+					*from;
+				*from = 0;
+			}
+}
+
+int vm_move(struct vm *vm, uint64_t start, uint64_t end, uint64_t to,
+	    uint64_t size)
+{
+	struct area area;
+	int error = split_at(vm, start, end);
+
+	if (error < 0)
+		return error;
+	area = *area_find(&vm->areas, start);
+	area.start = to;
+	area.end = to + size;
+	if (area.data || area.backing) {
+		area.data_start += to - start;
+		area.data_end += to - start;
+	}
+	error = area_add(&vm->areas, &area);
+	if (error < 0)
+		return error;
+	error = make_tables(vm, start, end, to);
+	if (error < 0) {
+		vm_remove(vm, to, to + size);
+		return error;
+	}
+	move_pages(vm, start, end, to);
+	return vm_remove(vm, start, end);
+}
+
 int vm_discard(struct vm *vm, uint64_t start, uint64_t end)
 {
 	for_each_area(area, &vm->areas)

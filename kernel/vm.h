@@ -34,6 +34,12 @@ void vm_activate(struct vm *vm);
 /* Takes [start, end) away, whatever was there. Returns 0 or -ENOMEM. */
 int vm_remove(struct vm *vm, uint64_t start, uint64_t end);
 
+/* Moves the range [start, end), which is a part of one area, with its pages to an
+ * unused place for `size` bytes, no fewer: what is after the old ones is filled as the
+ * area is. Returns 0 or -ENOMEM, and has then moved nothing. */
+int vm_move(struct vm *vm, uint64_t start, uint64_t end, uint64_t to,
+	    uint64_t size);
+
 /* Changes what may be done in [start, end), from start on until something is in
  * the way. Returns 0, -ENOMEM where a part of it is unused, or -EACCES where an
  * area refuses it. */

@@ -57,6 +57,7 @@ static const struct {
 	{ SYS_mmap, "anpmfa" },
 	{ SYS_mprotect, "anp" },
 	{ SYS_munmap, "an" },
+	{ SYS_mremap, "anno" },
 	{ SYS_brk, "a" },
 	{ SYS_rt_sigprocmask, "ibbS" },
 	{ SYS_ioctl, "fnb" },

@@ -45,6 +45,7 @@ PROGRAMS: dict[str, list[str]] = {
     "trampoline": [],
     "crowd": [],
     "mappings": ["poem"],
+    "remap": ["poem"],
     "procfiles": [],
     "futexes": [],
     "deep": ["poem"],

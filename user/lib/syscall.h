@@ -36,6 +36,7 @@ enum {
 	SYS_access = 21,
 	SYS_pipe = 22,
 	SYS_sched_yield = 24,
+	SYS_mremap = 25,
 	SYS_dup = 32,
 	SYS_dup2 = 33,
 	SYS_pause = 34,

@@ -58,12 +58,13 @@ static void a_socket(void)
 	done(syscall(SYS_socket, 1, 1, 0));
 }
 
-static void mremap_larger(void)
+static void mremap_to_an_address(void)
 {
-	void *there =
-		mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *there = mmap(NULL, 5 * PAGE, PROT_READ,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	done(syscall(SYS_mremap, there, PAGE, 2 * PAGE, MREMAP_MAYMOVE) == -1
+	done(syscall(SYS_mremap, there, PAGE, PAGE,
+		     MREMAP_MAYMOVE | MREMAP_FIXED, there + 4 * PAGE) == -1
 		     ? -1
 		     : 0);
 }
@@ -263,7 +264,7 @@ static const struct {
 } tries[] = {
 	TRY(a_thread),
 	TRY(a_socket),
-	TRY(mremap_larger),
+	TRY(mremap_to_an_address),
 	TRY(epoll),
 	TRY(a_fifo),
 	TRY(a_lock_on_a_file),
