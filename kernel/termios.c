@@ -25,4 +25,6 @@ struct termios termios = {
 		[VSUSP] = CTRL('Z'),
 		[VWERASE] = CTRL('W'),
 	},
+	.input_speed = 115200,
+	.output_speed = 115200,
 };

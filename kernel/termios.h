@@ -11,9 +11,14 @@
 struct termios {
 	uint32_t input, output, control, local; /* flags */
 	uint8_t line, characters[19];
+	uint32_t input_speed, output_speed; /* bits a second; nothing obeys */
 };
 
-_Static_assert(sizeof(struct termios) == 36, "Linux's");
+/* Linux's struct termios2. Its first structure ended before the speeds. */
+#define WITHOUT_SPEEDS offsetof(struct termios, input_speed)
+
+_Static_assert(WITHOUT_SPEEDS == 36, "Linux's termios");
+_Static_assert(sizeof(struct termios) == 44, "Linux's termios2");
 
 /* Flags of what comes in, */
 #define INLCR 0x40

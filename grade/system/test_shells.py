@@ -56,9 +56,9 @@ READY = "ready> "
 
 def prompted(machine: Machine, command: str) -> None:
     """Starts a shell that then has a prompt of which no echo is a part."""
-    machine.send(f"{command}\n")
+    machine.send(f"{command}\r")
     machine.expect(r"# ")
-    machine.send("PS1='rea''dy> '\n")
+    machine.send("PS1='rea''dy> '\r")
     machine.expect(READY)
 
 
@@ -77,47 +77,47 @@ def test_a_shell_has_lines_and_jobs(
     machine = boot(name)
     prompted(machine, command)
     # Lines: ^A and ^F go about in one, ^P brings one back, ^C throws one away.
-    says(machine, "ech edi''ted\x01\x06\x06\x06o\n", r"^edited")
-    says(machine, "\x10\n", r"^edited")
+    says(machine, "ech edi''ted\x01\x06\x06\x06o\r", r"^edited")
+    says(machine, "\x10\r", r"^edited")
     machine.send("echo wro''ng")
     machine.expect(r"wro''ng")
     # bash does not always see to Ctrl-C before the next key, on Linux either.
     machine.send("\x03")
-    says(machine, "\n", "")
-    says(machine, "for i in 1 2 3; do echo n$i; done\n", r"^n1\s+n2\s+n3")
-    machine.send("cat <<E\n")
-    says(machine, "a$((1+1))b\nE\n", r"^a2b")
-    says(machine, "echo $(echo in''ner | cat)\n", r"^inner")
+    says(machine, "\r", "")
+    says(machine, "for i in 1 2 3; do echo n$i; done\r", r"^n1\s+n2\s+n3")
+    machine.send("cat <<E\r")
+    says(machine, "a$((1+1))b\nE\r", r"^a2b")
+    says(machine, "echo $(echo in''ner | cat)\r", r"^inner")
     # Jobs.
-    machine.send("in_front\n")
+    machine.send("in_front\r")
     machine.expect(r"^in front")
     says(machine, "\x1a", r"(?i)(stopped|suspended)")
-    says(machine, "jobs\n", r"(?i)(stopped|suspended)")
-    machine.send("bg\n")
+    says(machine, "jobs\r", r"(?i)(stopped|suspended)")
+    machine.send("bg\r")
     machine.expect(r"behind")
-    says(machine, "\n", "")
-    machine.send("fg\n")
+    says(machine, "\r", "")
+    machine.send("fg\r")
     machine.expect(r"^in front")
     says(machine, "\x03", "")
-    says(machine, "echo sta''tus $?\n", r"^status 130")
+    says(machine, "echo sta''tus $?\r", r"^status 130")
     assert "wrong" not in machine.console
 
 
 def test_sash_runs_programs_and_hears_ctrl_c(boot: Callable[[str], Machine]) -> None:
     machine = boot("sash")
-    machine.send("sash\n")
+    machine.send("sash\r")
     machine.expect(r"^> ")
-    machine.send("echo wrong\x15echo right\n")
+    machine.send("echo wrong\x15echo right\r")
     machine.expect(r"^right\n> ")
-    machine.send("-cp /etc/motd /tmp/copy\n")
+    machine.send("-cp /etc/motd /tmp/copy\r")
     machine.expect(r"> ")
-    machine.send("-cmp /etc/motd /tmp/copy\n")
+    machine.send("-cmp /etc/motd /tmp/copy\r")
     machine.expect(r"> ")
-    machine.send("in_front\n")
+    machine.send("in_front\r")
     machine.expect(r"^in front")
     machine.send("\x03")
     machine.expect(r"killed by signal 2\n> ")
-    machine.send("exit\n")
+    machine.send("exit\r")
     machine.expect(r"^\$ ")
 
 
@@ -141,20 +141,20 @@ def test_busybox_runs_a_script_as_on_linux(tmp_path: Path) -> None:
 
 def test_vi_opens_and_saves(boot: Callable[[str], Machine]) -> None:
     machine = boot("busybox")
-    machine.send("busybox vi /tmp/new\n")
+    machine.send("busybox vi /tmp/new\r")
     machine.expect(r"- /tmp/new")
     machine.send("ione\ntwo three\x1b")
     machine.expect(r"- /tmp/new \[Modified\] 2/2")
     machine.send("kA more\x1b")
     machine.expect(r"I /tmp/new \[Modified\] 1/2")
     machine.expect(r"- /tmp/new \[Modified\] 1/2")
-    machine.send(":wq\n")
+    machine.send(":wq\r")
     machine.expect(r"2L, 19C")
     machine.expect(r"\$ ")
     assert machine.command("cat /tmp/new") == "one more\ntwo three\n"
-    machine.send("busybox vi /tmp/new\n")
+    machine.send("busybox vi /tmp/new\r")
     machine.expect(r"- /tmp/new 1/2")
-    machine.send("jdd:wq\n")
+    machine.send("jdd:wq\r")
     machine.expect(r"1L, 9C")
     machine.expect(r"\$ ")
     assert machine.command("cat /tmp/new") == "one more\n"

@@ -29,9 +29,15 @@
 #define TIOCNOTTY  0x5422
 #define TIOCGSID   0x5429
 
-#define TCIFLUSH   0 /* TCFLSH's argument: what was typed, */
-#define TCOFLUSH   1 /* what is to be written, */
-#define TCIOFLUSH  2 /* or both */
+/* With the speeds: C libraries since 2025 ask so. */
+#define TCGETS2   0x802c542a
+#define TCSETS2   0x402c542b
+#define TCSETSW2  0x402c542c
+#define TCSETSF2  0x402c542d
+
+#define TCIFLUSH  0 /* TCFLSH's argument: what was typed, */
+#define TCOFLUSH  1 /* what is to be written, */
+#define TCIOFLUSH 2 /* or both */
 
 struct window {
 	uint16_t rows, columns, width, height;
@@ -86,16 +92,24 @@ static void terminal_stat(const struct node *node, struct stat *stat)
 	inode_stat(node->inode, stat);
 }
 
+/* Newer requests have the size of their structure in bits 16 to 29. */
+static size_t termios_size(uint32_t request)
+{
+	size_t size = request >> 16 & 0x3fff;
+
+	return size ? size : WITHOUT_SPEEDS;
+}
+
 static long set_termios(uint32_t request, uint64_t argument)
 {
-	struct termios settings;
+	struct termios settings = termios;
 	int error = foreground_check(SIGTTOU);
 
 	if (error < 0)
 		return error;
-	if (copyin(&settings, argument, sizeof(settings)) < 0)
+	if (copyin(&settings, argument, termios_size(request)) < 0)
 		return -EFAULT;
-	if (request == TCSETSF)
+	if (request == TCSETSF || request == TCSETSF2)
 		tty_forget();
 	tty_set(&settings);
 	return 0;
@@ -134,10 +148,14 @@ static long terminal_ioctl(uint32_t request, uint64_t argument)
 
 	switch (request) {
 	case TCGETS:
-		return copyout(argument, &termios, sizeof(termios));
+	case TCGETS2:
+		return copyout(argument, &termios, termios_size(request));
 	case TCSETS:
 	case TCSETSW:
 	case TCSETSF:
+	case TCSETS2:
+	case TCSETSW2:
+	case TCSETSF2:
 		return set_termios(request, argument);
 	case TCSBRK:
 		return 0; /* all is written */

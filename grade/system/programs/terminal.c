@@ -274,11 +274,33 @@ static void counts(void)
 	printf(" %d\n", errno == ENOTTY);
 }
 
+/* With the speeds, as the newest C libraries ask: struct termios2, in words. */
+static void with_speeds(void)
+{
+	unsigned old[11] = { 0 }, new[11] = { 0 };
+
+	printf("TCGETS2 %d, the same but for the speeds ",
+	       ioctl(0, 0x802c542a, new));
+	ioctl(0, 0x5401, old);
+	printf("%d %d\n", !memcmp(old, new, 36), new[9] > 0 && new[10] > 0);
+	new[3] &= ~ECHO;
+	new[2] = (new[2] & ~0x100f) | 0x1000; /* a speed that has no name */
+	new[10] = 12345;
+	for (unsigned request = 0x402c542b; request <= 0x402c542d; request++)
+		printf("TCSETS2 %d\n", ioctl(0, request, new));
+	ioctl(0, 0x5401, old);
+	ioctl(0, 0x802c542a, new);
+	printf("taken %d, %u\n", (old[3] & ECHO) == 0, new[10]);
+	printf("nowhere %d\n", ioctl(0, 0x802c542a, 8));
+	tcsetattr(0, TCSANOW, &usual);
+}
+
 static void settings(void)
 {
 	struct termios now, odd = usual;
 	struct winsize window = { 33, 99, 1, 2 };
 
+	with_speeds();
 	odd.c_iflag |= IXOFF | BRKINT | IUTF8;
 	odd.c_lflag |= TOSTOP;
 	odd.c_cc[VLNEXT] = 'q';
