@@ -34,6 +34,8 @@ LESSONS = [
     "waittest 100",
     "signals",
     "handler",
+    "filetest",
+    "jobtest",
     "stress 1 2000",
 ]
 
@@ -45,8 +47,8 @@ ways = pytest.mark.parametrize("options", [
     pytest.param({"one_by_one": True, "append": "hz=1000"}, id="one-by-one"),
 ])
 
-# The host must not be given random calls.
-NOT_ON_THE_HOST = {"stress 1 2000"}
+# The host must not be given random calls; test_terminal.py has a terminal for jobtest.
+NOT_ON_THE_HOST = {"stress 1 2000", "jobtest"}
 
 
 @ways

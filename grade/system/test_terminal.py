@@ -13,7 +13,7 @@ import pytest
 import typed
 
 from machine.programs import Programs, archive_with
-from machine.qemu import run
+from machine.qemu import TREE, run
 
 # In a clock's ticks of 10 ms, the fewest that a write of 100 KB can take: it is a
 # second where a byte to COM1 takes 10 us.
@@ -59,3 +59,11 @@ def test_keys_settings_and_jobs_are_as_on_linux(programs: Programs, tmp_path: Pa
     assert len(host) > 250
     different = [pair for pair in zip_longest(host, here) if pair[0] != pair[1]]
     assert not different, "(on the host, here)"
+
+
+@pytest.mark.skipif(
+    (platform.system(), platform.machine()) != ("Linux", "x86_64"),
+    reason="the host is no x86-64 Linux: it cannot run the same program")
+def test_what_the_lesson_on_jobs_teaches_is_true_on_linux() -> None:
+    shown = typed.on_the_host(TREE / "build/user/jobtest", "jobtest: 8 checks")
+    assert shown[-1] == "jobtest: 8 checks, all held", shown

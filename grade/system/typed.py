@@ -47,15 +47,15 @@ def _type(terminal: int, keys: bytes) -> None:
         keys = keys[os.write(terminal, keys[:256]):]
 
 
-def on_the_host(program: Path) -> list[str]:
-    """The lines that the host's terminal shows."""
+def on_the_host(program: Path, end: str = END) -> list[str]:
+    """The lines that the host's terminal shows, to the one that has the end."""
     leader, terminal = pty.fork()
     if leader == 0:
         _be_a_shell(program)
     shown, seen = "", 0
     until = time.monotonic() + deadlines.host()
     try:
-        while END not in shown and (more := _read(terminal, until)):
+        while end not in shown and (more := _read(terminal, until)):
             shown += more
             while asked := ASKED.search(shown, seen):
                 seen = asked.end()
