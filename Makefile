@@ -121,7 +121,7 @@ rewind: all $(INITRD) build/tools-grade ## record PROG, then step it backwards i
 trace: TRACE = $(or $(OUT),build/trace.json)
 trace: all build/tools-grade ## record one call of PROG (NR=write COUNT=2 BODY=all)
 	@PYTHONPATH=grade $(PYTHON) -m replay.trace '$(PROG)' --number '$(NR)' $(if $(COUNT),--count $(COUNT)) \
-		$(if $(BODY),--body $(BODY)) $(if $(LIMIT),--limit $(LIMIT)) \
+		$(if $(BODY),--body $(BODY)) $(if $(DEPTH),--depth $(DEPTH)) $(if $(LIMIT),--limit $(LIMIT)) \
 		--output '$(TRACE)'
 	@$(PYTHON) docs/player/page.py '$(basename $(TRACE)).html' '$(TRACE)' $(COMPARE) \
 		$(if $(NOTES),--notes '$(NOTES)')

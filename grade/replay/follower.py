@@ -18,6 +18,7 @@ from .stepper import Stepper
 
 BODIES = ("lines", "none", "all")
 DEPTH = 2  # how deep the handler's lines are followed: it, and the call's function
+DEPTHS = range(1, 10)
 # Where a forked child begins.
 TAIL = "syscall_exit"
 # The calls that return twice, and the one that goes back to where a signal came. It
@@ -32,10 +33,12 @@ class Follower:
 
     body   how the handler is followed: "lines" by its source lines and those of the
            call's own function, "none" as one step, "all" by every instruction.
+    depth  with "lines", how many functions deep: 1 is the handler alone.
     """
 
-    def __init__(self, stepper: Stepper, body: str) -> None:
+    def __init__(self, stepper: Stepper, body: str, depth: int = DEPTH) -> None:
         self.stepper, self.kernel, self.body = stepper, stepper.kernel, body
+        self.depth = depth
 
     def about(self, process: Process) -> dict[str, Any]:
         """Whose section it is, and where its kernel stack and frame are."""
@@ -99,7 +102,7 @@ class Follower:
         while True:
             here = stepper.listing.note(registers["rip"])
             target = self._target(registers)
-            deep = depth >= DEPTH and registers["rip"] not in stub
+            deep = depth >= self.depth and registers["rip"] not in stub
             if target and target != leaves and (
                     self.body == "none" or target == switch or (
                         self.body == "lines" and deep)):
@@ -133,6 +136,9 @@ class Follower:
                 "interrupts lies on the program's stack, the call's result with it.")
         if name == RESUMES:
             return "resumed", "In ring 3, where the signal had interrupted it."
+        if rip == back - len(SYSCALL):
+            return "again", ("In ring 3, at the SYSCALL once more: a signal cut the "
+                             "call short, and it is made again.")
         return "elsewhere", f"Back in ring 3, but at {rip:#x}, not {back:#x}."
 
     def _where_a_child_begins(self, parent: Process, children: list[Section]

@@ -24,7 +24,7 @@ from machine.qemu import TREE, Machine
 from machine.recording import recording
 from machine.result import STATUS_FAULT, Result
 from machine.x86 import MSRS, SYSCALL, SYSCALL_ARGUMENTS
-from .follower import FORKS, Follower
+from .follower import DEPTH, FORKS, Follower
 from .section import RECORDED, hexa, shown
 from .stepper import LIMIT, Stepper
 
@@ -68,15 +68,15 @@ class Recorder:
     init    the first program and its arguments, as "/bin/regs 7".
     number  the call's number; None for the first call that is made.
     count   which such call, counted from 1.
-    body    how the handler is followed: see Follower.
+    body    how the handler is followed, and how deep: see Follower.
     limit   the most instructions of one section.
     """
 
     def __init__(self, init: str, number: Optional[int] = None, count: int = 1, *,
-                 body: str = "lines", limit: int = LIMIT, tree: Path = TREE,
-                 **options: Any) -> None:
+                 body: str = "lines", depth: int = DEPTH, limit: int = LIMIT,
+                 tree: Path = TREE, **options: Any) -> None:
         self.init, self.number, self.count, self.body = init, number, count, body
-        self.limit, self.tree = limit, tree
+        self.depth, self.limit, self.tree = depth, limit, tree
         self.kernel = Kernel(tree / "build/kernel.elf", tree)
         self.options = {"kernel": tree / "build/kernel.elf",
                         "initrd": tree / "build/initrd.cpio", **options}
@@ -137,7 +137,7 @@ class Recorder:
 
     def _follow(self, stepper: Stepper, found: Optional[Found]) -> dict[str, Any]:
         """Through all sections; gives the call's result, where it returned."""
-        follower = Follower(stepper, self.body)
+        follower = Follower(stepper, self.body, self.depth)
         for name, id, title in ROOMS:
             stepper.run_to({self.kernel.address(name): None})
             if not follower.room(id, title):

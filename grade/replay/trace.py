@@ -15,7 +15,7 @@ from typing import Any, Optional, Sequence
 from machine import archive
 from machine.gdb_remote import GdbError
 from machine.qemu import INITRD, TREE, MachineError
-from replay.follower import BODIES
+from replay.follower import BODIES, DEPTH, DEPTHS
 from replay.recorder import Recorder, TraceError, call_names
 from replay.stepper import LIMIT
 
@@ -90,6 +90,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser.add_argument("--number", default="", help="the call's number or name")
     parser.add_argument("--count", type=int, default=1, help="the n-th such call")
     parser.add_argument("--body", choices=BODIES, default="lines")
+    parser.add_argument("--depth", type=int, choices=DEPTHS, default=DEPTH,
+                        help="with the body in lines, how many functions deep")
     parser.add_argument("--limit", type=int, default=LIMIT, metavar="INSTRUCTIONS")
     parser.add_argument("--output", type=Path, default=Path("build/trace.json"))
     options = parser.parse_args(arguments)
@@ -97,7 +99,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     try:
         recorder = Recorder(
             first_program(options.program), call_number(options.number),
-            options.count, body=options.body, limit=options.limit)
+            options.count, body=options.body, depth=options.depth, limit=options.limit)
         trace = recorder.record()
     except (TraceError, MachineError, GdbError) as error:
         print(f"trace: {error}", file=sys.stderr)

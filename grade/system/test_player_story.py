@@ -12,11 +12,13 @@ import pytest
 
 from browser import Browser
 from machine.qemu import TREE
+from replay.recorder import Recorder
 from playing import NEEDS_BROWSER, Trace, position, said, section, step_of, text
 import notes  # docs/player, whose place conftest.py adds
 import page
 
 pytestmark = NEEDS_BROWSER
+READ = 0
 
 
 def caption(browser: Browser, part: str, step: int) -> str:
@@ -188,6 +190,15 @@ def test_what_a_wrong_stub_changed_is_marked_with_whose_it_is(player: Browser, w
     broken = rows(player, ".registers tr.broken")
     assert [row[0] for row in broken] == ["r8", "r10"]
     assert broken[0][2] == "✗ R10's pattern"
+
+
+def test_a_call_that_is_made_again_finds_all_as_it_was(player: Browser) -> None:
+    player.run("player.load(arguments[0])",
+               Recorder("/bin/jobtest", READ, 2, depth=4).record())
+    player.press("end")
+    assert "it is made again. ✓ Checked: all 23" in said(player)
+    rax, = (row for row in rows(player, ".registers tr") if row[0] == "rax")
+    assert rax[2] == "✓ the number, once more"
 
 
 def test_the_checks_are_those_of_the_program_regs(player: Browser) -> None:

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.xdist_group("trace")
 COMMAND = runpy.run_path(str(TREE / "grade/replay/trace.py"))
 Trace = dict[str, Any]
 SCHEMA = json.loads((TREE / "docs/trace.schema.json").read_text())
-GETPID, FORK, KILL, SIGUSR1 = 39, 57, 62, 10
+READ, GETPID, FORK, KILL, SIGUSR1 = 0, 39, 57, 62, 10
 # The second getpid of /bin/regs has a pattern in every register.
 REGS = "/bin/regs 7"
 
@@ -57,6 +57,12 @@ def wrong() -> Trace:
 def kill() -> Trace:
     """The call of a process that sends itself a signal, for which it has a handler."""
     return Recorder("/bin/handler", KILL).record()
+
+
+@pytest.fixture(scope="module")
+def stopped() -> Trace:
+    """The read of a process in the background, four functions deep."""
+    return Recorder("/bin/jobtest", READ, 2, depth=4).record()
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +130,7 @@ def faults(value: Any, schema: dict[str, Any], where: str = "") -> Iterator[str]
             yield f"{where}: {value!r:.60} breaks {word} {limit!r:.60}"
 
 
-@pytest.mark.parametrize("name", ["call", "fork", "kill", "wrong", "dead"])
+@pytest.mark.parametrize("name", ["call", "fork", "kill", "stopped", "wrong", "dead"])
 def test_a_trace_is_as_its_schema_says(name: str,
                                        request: pytest.FixtureRequest) -> None:
     trace = request.getfixturevalue(name)
@@ -257,6 +263,24 @@ def test_after_the_handler_every_register_is_as_if_there_had_been_none(kill: Tra
     assert after == {**before, "rip": next_rip, "rcx": next_rip, "r11": before["rflags"],
                      "rax": "0x0"}
     assert kill["call"]["result"] == "0x0"
+
+
+def test_a_call_that_a_signal_has_stopped_is_made_again(stopped: Trace) -> None:
+    """Nothing has changed for the program: at the same SYSCALL, with the same number."""
+    part = section(stopped, "call")
+    before, after = part["start"], states(part)[-1]
+    assert part["end"]["kind"] == "again" and "result" not in stopped["call"]
+    assert after == {**before, "rcx": before["rip"], "r11": before["rflags"]}
+    assert [step["over"] for step in part["steps"] if step.get("slept")] == ["proc_stop"]
+
+
+def test_a_deeper_trace_goes_into_what_the_calls_function_calls(stopped: Trace) -> None:
+    functions = [stopped["code"][state["rip"]].get("function")
+                 for state in states(section(stopped, "call"))]
+    for function in ("syscall_handler", "sys_read", "terminal_read", "foreground_check"):
+        assert function in functions
+    over = {step.get("over") for step in section(stopped, "call")["steps"]}
+    assert "group_send" in over and "foreground_check" not in over
 
 
 def test_the_way_out_of_rt_sigreturn_is_an_interrupts(kill: Trace) -> None:

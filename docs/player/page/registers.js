@@ -38,7 +38,7 @@ const RegistersView = (Base) => class extends Base {
         : `not ${hex(check.expected)}`}`;
     }
     if (name === "rax" && this._checks().size && this.section.id === "call") {
-      return "the result";
+      return this.section.end.kind === "again" ? "✓ the number, once more" : "the result";
     }
     const place = name === "rflags" ? "" : this.section.nameOf(value);
     return [check ? "✓" : "", place, was].filter(Boolean).join(" ");

@@ -18,10 +18,9 @@ function ownerOf(before, value) {
 }
 
 /* What is checked of a call: {name, found, expected, right, owner} for each. `before`
- * is the state at the SYSCALL, `after` the one in ring 3. RCX and R11 may hold what
- * SYSCALL left in them or what they had before it. */
-function checkKept(before, after) {
-  const next = before.rip + SYSCALL_BYTES;
+ * is the state at the SYSCALL, `after` the one in ring 3, where `next` is to run. RCX
+ * and R11 may hold what SYSCALL left in them or what they had before it. */
+function checkKept(before, after, next = before.rip + SYSCALL_BYTES) {
   const checks = KEPT.filter((name) => before[name] !== undefined)
     .map((name) => [name, before[name], [before[name]]]);
   checks.push(["rcx", next, [next, before.rcx]],
@@ -35,16 +34,22 @@ function checkKept(before, after) {
 
 /* The checks at the end of a section: of a call that came back, and of a forked
  * child, which must find what its parent had, and 0 in RAX; and when a signal's handler
- * is over, as if there had been none. Undefined elsewhere. */
+ * is over, as if there had been none. A call that is to be made again finds all as it
+ * was, its number in RAX as well. Undefined elsewhere. */
 function checkSection(section) {
-  if (!["returned", "elsewhere", "resumed"].includes(section.end.kind)) return undefined;
+  const again = section.end.kind === "again";
+  if (!again && !["returned", "elsewhere", "resumed"].includes(section.end.kind)) {
+    return undefined;
+  }
   const call = section.trace.section("call");
   if (!call || !["call", "child", "resume"].includes(section.id)) return undefined;
   const after = section.registersAt(section.length);
-  const checks = checkKept(call.start, after);
-  if (section.id === "child") {
-    checks.push({ name: "rax", found: after.rax, expected: 0n, right: after.rax === 0n,
-      owner: after.rax === 0n ? undefined : ownerOf(call.start, after.rax) });
+  const checks = again ? checkKept(call.start, after, call.start.rip)
+    : checkKept(call.start, after);
+  if (again || section.id === "child") {
+    const expected = again ? call.start.rax : 0n, right = after.rax === expected;
+    checks.push({ name: "rax", found: after.rax, expected, right,
+      owner: right ? undefined : ownerOf(call.start, after.rax) });
   }
   return checks;
 }
