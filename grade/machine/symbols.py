@@ -49,15 +49,16 @@ class Symbols:
         table = self.elf.get_section_by_name(".symtab")
         if not isinstance(table, SymbolTableSection):
             raise ValueError(f"{path} has no symbol table")
-        self._symbols = {s.name: s for s in table.iter_symbols() if s.name}
+        # Several files may have a static function of one name: each address knows its
+        # own, and the name means the last.
+        self._all = [s for s in table.iter_symbols() if s.name]
+        self._symbols = {s.name: s for s in self._all}
         code = {
             index for index, section in enumerate(self.elf.iter_sections())
             if section["sh_flags"] & SH_FLAGS.SHF_EXECINSTR
         }
         self.functions: list[tuple[int, str]] = sorted(
-            (s["st_value"], s.name)
-            for s in self._symbols.values()
-            if s["st_shndx"] in code
+            (s["st_value"], s.name) for s in self._all if s["st_shndx"] in code
         )
 
     def __contains__(self, name: str) -> bool:
@@ -204,10 +205,10 @@ class Symbols:
 
     def sized(self) -> Iterator[tuple[str, int, int]]:
         """Name, address and bytes of every function and variable of a size."""
-        for name, symbol in self._symbols.items():
+        for symbol in self._all:
             if symbol["st_size"] and symbol["st_info"]["type"] in (
                     "STT_FUNC", "STT_OBJECT"):
-                yield name, int(symbol["st_value"]), int(symbol["st_size"])
+                yield symbol.name, int(symbol["st_value"]), int(symbol["st_size"])
 
     def size_of(self, structure: str) -> int:
         """Bytes of a struct."""

@@ -251,6 +251,15 @@ def test_symbols_know_functions_lines_and_structures(kernel: Symbols) -> None:
     assert kernel.offset_of("per_cpu_data", "user_rsp") == 8
 
 
+def test_each_of_two_functions_of_one_name_is_known_by_its_address() -> None:
+    """`look` is static in poll.c and in select.c."""
+    kernel = Symbols(KERNEL)
+    places = [at for at, name in kernel.functions if name == "look"]
+    assert len(places) == 2
+    for at in places:
+        assert kernel.name_at(at + 1) == "look+0x1" and kernel.function_at(at + 1) == "look"
+
+
 def test_the_two_links_of_the_kernel_agree(kernel: Symbols) -> None:
     first = Symbols(KERNEL.with_name("kernel-first.elf"))
     code = range(kernel.address("kernel_start"), kernel.address("text_end"))
