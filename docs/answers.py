@@ -18,7 +18,7 @@ TREE = Path(__file__).resolve().parents[1]
 TRACES = Path(os.environ.get("THRESHOLD_BOOK", TREE / "build/book")) / "traces"
 sys.path.insert(0, str(TREE / "grade"))
 # pylint: disable=wrong-import-position
-from machine.headers import kernel_constants  # noqa: E402
+from machine.headers import constants, kernel_constants  # noqa: E402
 from machine.symbols import Symbols  # noqa: E402
 
 
@@ -27,9 +27,9 @@ class NoRecording(Exception):
     makes no calls yet."""
 
 
-def constant(name: str) -> int:
-    """What a #define of the kernel's headers says."""
-    return kernel_constants(TREE)[name]
+def constant(name: str, file: str = "") -> int:
+    """What a #define of the kernel's headers says, or of one file in kernel/."""
+    return constants(TREE / "kernel" / file)[name] if file else kernel_constants(TREE)[name]
 
 
 @functools.lru_cache(maxsize=None)

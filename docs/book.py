@@ -80,12 +80,14 @@ def headers(edition: Edition) -> None:
 NAMELESS = re.compile(r"<memberdef (?:(?!</memberdef>).)*?<name></name>.*?</memberdef>",
                       re.DOTALL)
 
-# The calls that are recorded for the chapters: program, number, count, how the handler
-# is followed.
-CALLS: dict[str, tuple[str, int, int]] = {
-    "getpid": ("/bin/regs 7", 39, 2), "fork": ("/bin/forktest", 57, 1),
-    "exec": ("/bin/exectest", 59, 1), "write": ("/bin/hello", 1, 1),
-    "wait": ("/bin/forktest", 61, 1), "kill": ("/bin/handler", 62, 1),
+# The calls that are recorded for the chapters: program, number, count, how deep the
+# handler is followed.
+CALLS: dict[str, tuple[str, int, int, int]] = {
+    "getpid": ("/bin/regs 7", 39, 2, 2), "fork": ("/bin/forktest", 57, 1, 2),
+    "exec": ("/bin/exectest", 59, 1, 2), "write": ("/bin/hello", 1, 1, 3),
+    "wait": ("/bin/forktest", 61, 1, 2), "kill": ("/bin/handler", 62, 1, 2),
+    "open": ("/bin/cat /etc/motd", 2, 1, 3), "pipe": ("/bin/filetest", 0, 1, 3),
+    "background": ("/bin/jobtest", 0, 2, 4),
 }
 
 
@@ -96,8 +98,8 @@ def traces(edition: Edition) -> None:
     directory.mkdir(parents=True)
     recordings = edition.place / "traces"
     recordings.mkdir()
-    for name, (program, number, count) in CALLS.items():
-        trace = Recorder(program, number, count).record()
+    for name, (program, number, count, depth) in CALLS.items():
+        trace = Recorder(program, number, count, depth=depth).record()
         (recordings / f"{name}.json").write_text(json.dumps(trace))
         if edition.lab is not None:
             continue

@@ -7,6 +7,8 @@
     :answer: size_of("context")                     answers.py has the words for it
     An explanation, shown when it is asked for.
     ~~~
+    ```{chapters}                                   a table of what each chapter has
+    ```
 
 The last has tildes, as a line that begins with backquotes may hold no more of them.
 """
@@ -23,6 +25,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import answers
+import contents
 import listings
 
 TREE = Path(__file__).resolve().parents[1]
@@ -149,8 +152,35 @@ class Exercise(SphinxDirective):
             raise self.error(f"no answer: {expression}: {error}") from error
 
 
+class Chapters(SphinxDirective):
+    """A row for each chapter: its programs, its recorded calls, its exercises."""
+
+    def run(self) -> list[nodes.Node]:
+        for path in contents.chapters():
+            self.env.note_dependency(str(path))
+        box = nodes.container()
+        self.state.nested_parse(self.lines(), self.content_offset, box)
+        return list(box.children)
+
+    def lines(self) -> list[str]:
+        """The table in Markdown. Where no call can be played, none is named."""
+        tags = self.env.app.tags
+        plays = not (tags.has("students") or tags.has("epub"))
+        lines = [f"| chapter | runs |{' plays |' * plays} exercises |",
+                 f"| --- | --- |{' --- |' * plays} --- |"]
+        for path in contents.chapters():
+            found = contents.contents(path)
+            row = [f"[{found.title}](chapters/{path.name})",
+                   ", ".join(f"`{name}`" for name in found.programs)]
+            if plays:
+                row.append(", ".join(f"`{name}`" for name in found.traces))
+            lines.append(f"| {' | '.join([*row, str(found.exercises)])} |")
+        return lines
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("listing", Listing)
     app.add_directive("play", Play)
     app.add_directive("exercise", Exercise)
+    app.add_directive("chapters", Chapters)
     return {"parallel_read_safe": True}

@@ -184,5 +184,81 @@ def signal_frame() -> Figure:
     return f
 
 
+def files() -> Figure:
+    """What stands between a descriptor and a name."""
+    f = Figure("files", 760, 376, "Descriptors, open files, inodes, names", """
+        Four columns. Descriptors: process 7 and its child, process 8, have three each.
+        Open files: descriptor 3 of both processes points to one open file with offset 10;
+        descriptor 4 of process 7 to another with offset 0, that of process 8 to one with
+        offset 4; descriptor 5 of the one to a pipe's end to read from, that of the other
+        to the end to write to. Inodes: the first two open files point to the same inode,
+        to which two names point; the third to an inode without a name. Both ends of the
+        pipe point to a struct pipe.""")
+    for x, title in ((65, "descriptors"), (295, "open files"), (530, "inodes"), (702, "names")):
+        f.text(x, 28, title, anchor="middle", bold=True, size=13)
+    for y, who in ((76, "process 7"), (216, "its child")):
+        f.text(20, y - 10, who, size=12, quiet=True)
+        for number in range(3):
+            f.box(20, y + 30 * number, 90, 30, str(3 + number), fill="user", size=13)
+    for y, text in ((70, "offset 10"), (120, "offset 0"), (170, "offset 4"),
+                    (236, "to read"), (286, "to write")):
+        f.box(220, y, 150, 34, text, fill="new", size=13)
+    f.box(470, 84, 120, 52, "a file", fill="kernel", size=13)
+    f.box(470, 165, 120, 44, "a file", fill="kernel", size=13)
+    f.box(470, 250, 120, 60, ["struct pipe:", "a ring"], fill="grey", size=13)
+    f.box(660, 76, 84, 30, "/tmp/a", size=13)
+    f.box(660, 114, 84, 30, "/tmp/b", size=13)
+    f.text(604, 192, "no name is left", size=12, quiet=True)
+    for start, end in (((110, 91), (218, 82)), ((110, 121), (218, 137)), ((110, 151), (218, 250)),
+                       ((110, 231), (218, 98)), ((110, 261), (218, 187)),
+                       ((110, 291), (218, 303)), ((370, 87), (468, 102)),
+                       ((370, 137), (468, 122)), ((370, 187), (468, 187)),
+                       ((370, 253), (468, 270)), ((370, 303), (468, 292)),
+                       ((658, 91), (592, 102)), ((658, 129), (592, 120))):
+        f.arrow(start, end)
+    f.lines(20, 346, ["fork shares an open file, and its offset; open makes a new one.",
+                      "A file goes when its last name and its last user are gone."], size=12)
+    return f
+
+
+def control_c() -> Figure:
+    """From a key to the end of a program."""
+    f = Figure("control-c", 760, 330, "The way of Control-C", """
+        Above, in the interrupt: the UART has byte 3 in its FIFO and raises IRQ 4; through
+        vector 36 trap_handler calls tty_interrupt; receive and sends_signal know the key
+        of SIGINT; foreground_signal sends to each process of the group in front;
+        signal_send sets a bit, and wakes who sleeps. Below, in each receiver's own turn: a
+        sleeping call gives up with -ERESTART, or the next interrupt comes; on the way to
+        ring 3 the signal is delivered; with a handler that runs, without one proc_exit.""")
+    f.text(16, 36, "in the interrupt, whoever runs", size=13, bold=True)
+    above = [(["UART:", "byte 3"], "grey"), (["IRQ 4,", "vector 36", "trap_handler"], "plain"),
+             (["tty_interrupt", "receive", "sends_signal"], "kernel"),
+             (["foreground_signal", "to all in front"], "kernel"),
+             (["signal_send:", "a bit; wakes", "a sleeper"], "new")]
+    for number, (lines, fill) in enumerate(above):
+        x = 16 + 148 * number
+        f.box(x, 50, 134, 74, lines, fill=fill, size=12)
+        if number:
+            f.arrow((x - 14, 87), (x - 1, 87))
+    f.text(16, 176, "in each receiver's own turn", size=13, bold=True)
+    below = [(["it slept: the call", "gives -ERESTART"], "plain"),
+             (["on the way to ring 3:", "deliver"], "new"),
+             (["no handler:", "proc_exit, by SIGINT"], "bad")]
+    for number, (lines, fill) in enumerate(below):
+        x = 16 + 256 * number
+        f.box(x, 190, 200, 50, lines, fill=fill, size=12)
+        if number:
+            f.arrow((x - 56, 215), (x - 1, 215))
+    f.box(16, 252, 200, 44, ["it ran: the interrupt", "that just was"], size=12)
+    f.box(528, 252, 200, 44, ["a handler:", "it runs"], fill="user", size=12)
+    f.line((216, 274), (244, 274), (244, 224), (271, 224), arrow=True)
+    f.line((472, 224), (500, 224), (500, 274), (527, 274), arrow=True)
+    f.line((675, 124), (675, 150), (8, 150), (8, 215), (15, 215), arrow=True, dashed=True)
+    f.text(16, 320, "Nobody is ended in the interrupt. It leaves a bit, which is met on the way "
+           "to ring 3.", size=12)
+    return f
+
+
 FIGURES = {figure.name: figure for figure in (
-    boot_stages(), trap_frame(), page_walk(), process_states(), first_stack(), signal_frame())}
+    boot_stages(), trap_frame(), page_walk(), process_states(), first_stack(), signal_frame(),
+    files(), control_c())}
