@@ -13,11 +13,12 @@ import pytest
 from machine.qemu import TREE
 
 sys.path.insert(0, str(TREE / "docs"))
-import answers  # noqa: E402 # pylint: disable=wrong-import-position
-import listings  # noqa: E402 # pylint: disable=wrong-import-position
+# pylint: disable=wrong-import-position
+import answers  # noqa: E402
+import contents  # noqa: E402
+import listings  # noqa: E402
 
-CHAPTERS = sorted((TREE / "docs/chapters").glob("*.md"),
-                  key=lambda path: int(path.name.partition("-")[0]))
+CHAPTERS = contents.chapters()
 EXERCISE = re.compile(r"^~~~\{exercise\} ([^\n]+)\n:(answer|word): ([^\n]+)\n(.*?)^~~~$",
                       re.DOTALL | re.MULTILINE)
 
@@ -32,12 +33,45 @@ def blocks(path: Path, directive: str) -> list[str]:
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=name)
 def test_a_chapter_has_what_a_chapter_has(path: Path) -> None:
-    text = path.read_text()
+    text, has = path.read_text(), contents.contents(path)
     assert len(text.split()) >= 600, "words"
-    assert "## Run it" in text and re.search(r"<!-- run:", text), "a program to run"
-    assert blocks(path, "play"), "a recorded call"
-    assert len(EXERCISE.findall(text)) >= 4, "exercises"
+    assert "## Run it" in text and has.programs, "a program to run"
+    assert has.traces, "a recorded call"
+    assert has.exercises == len(EXERCISE.findall(text)) >= 4, "exercises"
     assert blocks(path, "index"), "words for the index"
+
+
+def test_what_a_chapter_runs_and_plays_is_there() -> None:
+    """Each program has a source, each call that is played is recorded for the book."""
+    import book  # pylint: disable=import-outside-toplevel
+
+    for path in CHAPTERS:
+        has = contents.contents(path)
+        assert [name for name in has.programs
+                if not (TREE / f"user/{name}.c").exists()] == [], path.stem
+        assert set(has.traces) <= set(book.CALLS), path.stem
+
+
+def test_a_chapter_without_one_of_the_three_is_seen(tmp_path: Path) -> None:
+    chapter = tmp_path / "chapter.md"
+    chapter.write_text("# Nothing\n\n<!-- run: -->\n```console\n$ true\n```\n")
+    assert contents.contents(chapter) == contents.Contents("Nothing", (), (), 0)
+    chapter.write_text('# All\n\n<!-- run: prog="/bin/cat /etc/motd" -->\n```gdb\n```\n'
+                       '$ make run PROG="/bin/regs 42"\n$ make run PROG=/bin/cat\n'
+                       "```{play} getpid call/0\n```\n~~~{exercise} Which?\n~~~\n")
+    assert contents.contents(chapter) == contents.Contents(
+        "All", ("cat", "regs"), ("getpid",), 1)
+
+
+def test_the_primer_has_every_command_of_the_kernels_own() -> None:
+    primer = (TREE / "docs/chapters/11-gdb.md").read_text()
+    commands = {name for path in (TREE / "kernel/gdb").glob("*.py") if path.stem != "rewind"
+                for name in re.findall(r'^@command\("([\w-]+)"', path.read_text(), re.MULTILINE)}
+    table = primer.partition("## What knows this kernel")[2].partition("\n## ")[0]
+    named = {name for cells in re.findall(r"^\| (`[^|]+) \|", table, re.MULTILINE)
+             for name in re.findall(r"`([a-z-]+)", cells)}
+    assert named == commands
+    assert len(commands) == 18 and "eighteen that this kernel has taught GDB" in primer
 
 
 @pytest.mark.parametrize("path", CHAPTERS, ids=name)
@@ -64,7 +98,9 @@ def test_the_chapters_are_in_the_book() -> None:
 def test_the_words_of_a_textbook_are_in_the_glossary() -> None:
     glossary = (TREE / "docs/glossary.md").read_text()
     for word in ("Context switch", "Preemption", "Scheduler", "System call", "ABI", "Process",
-                 "Page fault", "Vector", "Zombie", "Lost wakeup", "Demand paging", "ELF"):
+                 "Page fault", "Vector", "Zombie", "Lost wakeup", "Demand paging", "ELF",
+                 "File descriptor", "Open file", "Inode", "Pipe", "Path", "Canonical mode",
+                 "Foreground", "Job control", "Session", "Flow control"):
         assert f"\n{word}\n: " in glossary
 
 
