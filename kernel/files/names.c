@@ -116,16 +116,16 @@ static int check_open(const struct inode *inode, int flags)
 	return inode->ops->open ? inode->ops->open(flags) : 0;
 }
 
-/* A link at the end is followed, unless it is about the name. */
-static enum follow open_follow(const struct path *path, int flags)
+/* A link at the end is followed, unless it is about the name. What would be made
+ * is no directory: before a slash nothing is looked for. */
+static enum follow open_follow(int flags)
 {
-	bool ends_in_slash = path->text[strlen(path->text) - 1] == '/';
+	bool by_name =
+		flags & O_NOFOLLOW || (flags & O_CREAT && flags & O_EXCL);
 
-	if (flags & O_CREAT && ends_in_slash)
-		return FOLLOW_NEVER;
-	if (flags & O_NOFOLLOW || (flags & O_CREAT && flags & O_EXCL))
-		return FOLLOW_BEFORE_SLASH;
-	return FOLLOW;
+	if (flags & O_CREAT)
+		return by_name ? FOLLOW_NEVER : FOLLOW_UNLESS_SLASH;
+	return by_name ? FOLLOW_BEFORE_SLASH : FOLLOW;
 }
 
 long sys_openat(int directory, uint64_t user_path, int flags, uint32_t mode)
@@ -138,7 +138,7 @@ long sys_openat(int directory, uint64_t user_path, int flags, uint32_t mode)
 	if (flags & O_REFUSED || (flags & O_CREAT && flags & O_DIRECTORY))
 		return -EINVAL;
 	if (error == 0)
-		error = path_walk(&path, open_follow(&path, flags));
+		error = path_walk(&path, open_follow(flags));
 	/* No file is made with a slash after its name, nor found. */
 	if (flags & O_CREAT && path.slash && path.directory &&
 	    (error == 0 || path.inode))

@@ -97,7 +97,8 @@ static bool stops_at(const char *rest, enum follow follow)
 {
 	if (*skip_slashes(rest) || follow == FOLLOW)
 		return false;
-	return !*rest || follow == FOLLOW_NEVER;
+	return follow == FOLLOW_NEVER ||
+	       (follow == FOLLOW_UNLESS_SLASH) == !!*rest;
 }
 
 int path_missing(const struct path *path)

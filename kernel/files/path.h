@@ -39,7 +39,8 @@ int path_from_user(struct path *path, int directory, uint64_t user_path);
 /* What becomes of a symbolic link that is the last part. */
 enum follow {
 	FOLLOW,
-	FOLLOW_BEFORE_SLASH, /* the link itself, if no slash stands after it */
+	FOLLOW_BEFORE_SLASH, /* the link itself, if no slash stands after it; */
+	FOLLOW_UNLESS_SLASH, /* the link itself, if one does: in a link, too */
 	FOLLOW_NEVER,        /* its name is what matters: to make or take it */
 };
 

@@ -186,6 +186,28 @@ static void links(void)
 	TELL(unlink("not/here/"));
 	TELL(rmdir("not/here"));
 	TELL(unlink("not/here"));
+	/* A slash at the end of what a link says counts, too. */
+	TELL(symlink("dangling/", "slashed"));
+	TELL(symlink("loop1/", "looped"));
+	TELL(symlink("slashed", "twice"));
+	make("slashed", O_WRONLY | O_CREAT, "no");
+	make("slashed", O_WRONLY | O_CREAT | O_EXCL, "no");
+	make("slashed", O_WRONLY | O_CREAT | O_NOFOLLOW, "no");
+	make("slashed", O_RDONLY, "no");
+	make("looped", O_WRONLY | O_CREAT, "no");
+	make("looped", O_RDONLY, "no");
+	make("twice", O_WRONLY | O_CREAT, "no");
+	TELL(unlink("not/yet"));
+	make("slashed", O_WRONLY | O_CREAT, "no");
+	make("twice", O_RDONLY | O_CREAT, "no");
+	TELL(symlink("not/", "to-a-directory"));
+	make("to-a-directory", O_RDONLY | O_CREAT, "no");
+	make("to-a-directory", O_RDONLY, "no");
+	TELL(unlink("slashed"));
+	TELL(unlink("looped"));
+	TELL(unlink("twice"));
+	TELL(unlink("to-a-directory"));
+	make("dangling", O_WRONLY | O_CREAT, "through");
 	TELL(unlink("dangling"));
 	TELL(unlink("loop1"));
 	TELL(unlink("loop2"));
