@@ -32,10 +32,10 @@ from proof.rules import Rule
 reachable, the block has the stack's address, the stack can be pushed to. The task in
 syscall_entry.c names them in order.""")
 def test_a_call_reaches_syscall_handler(lab: Lab) -> None:
-    seen = walk(lab)
+    seen, mistake = walk(lab), culprit(lab)
     if seen.handler:
         return
-    blame(lab, "the call never reached syscall_handler", culprit(lab),
+    blame(lab, "the call never reached syscall_handler", mistake,
           expected="syscall_handler", found=seen.found)
 
 

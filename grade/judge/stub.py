@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Iterable, NoReturn, Optional, Sequence
 
 from machine.finding import Finding, Kind
-from proof.prove import Proof, judged, prove
+from machine.kernel import Kernel
+from proof.prove import Proof, judged, proof_of
 from proof.rules import Rule
 
 from .caller import Caller
@@ -37,22 +38,21 @@ def walk(lab: Lab) -> Walk:
 
 
 @functools.lru_cache(maxsize=None)
-def _proof(kernel: Path) -> Proof:
-    return prove(kernel)
+def _proof(kernel: Kernel) -> Proof:
+    return proof_of(kernel)
 
 
 @functools.lru_cache(maxsize=None)
-def _judged(kernel: Path) -> list[Finding]:
-    return judged(kernel, _walks[kernel].record)
+def _judged(kernel: Kernel, walk: Walk) -> list[Finding]:
+    return judged(kernel, walk.record)
 
 
 def findings(lab: Lab) -> list[Finding]:
     """What is wrong with the stub, the likely cause first."""
-    proof = _proof(lab.kernel_path)
+    proof = _proof(lab.kernel)
     if proof.decided and proof.of("entry"):
         return proof.of("entry")
-    walk(lab)
-    found = _judged(lab.kernel_path)
+    found = _judged(lab.kernel, walk(lab))
     # A stub that is proved may still meet what is another's fault.
     return [f for f in found if f.kind is Rule.FAULT] if proof.decided else found
 

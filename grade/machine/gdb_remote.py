@@ -111,6 +111,7 @@ class Gdb:
         self._socket.settimeout(deadlines.answer())
         self._buffer = b""
         self._ack = True
+        self._owed = b""
         # How long the machine may run until it stops, in seconds, unless said.
         self.patience: float = deadlines.run()
         # Told when such a wait begins, and asked at times while it lasts: more
@@ -460,6 +461,9 @@ class Gdb:
         self._write(b"$%s#%02x" % (data, sum(data) & 0xFF))
 
     def _write(self, data: bytes) -> None:
+        """Sends, after what is owed for the last answer: QEMU, which would be woken
+        by a lone "+", needs it no sooner."""
+        data, self._owed = self._owed + data, b""
         try:
             self._socket.sendall(data)
         except OSError:  # QEMU has ended: the pipe is broken
@@ -470,10 +474,7 @@ class Gdb:
             packet = re.search(rb"\$([^#]*)#..", self._buffer, re.DOTALL)
             if packet:
                 self._buffer = self._buffer[packet.end():]
-                if self._ack:
-                    # Where QEMU has just ended, the next answer says so.
-                    with contextlib.suppress(OSError):
-                        self._socket.sendall(b"+")
+                self._owed = b"+" if self._ack else b""
                 return _unescape(packet[1]).decode("latin-1")
             remaining = until - time.monotonic()
             if remaining <= 0:

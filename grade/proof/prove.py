@@ -80,8 +80,12 @@ def room_of(finding: Finding) -> str:
 
 def prove(kernel: Path) -> Proof:
     """What is known of the stub of a built kernel."""
+    return proof_of(names.of_kernel(kernel))
+
+
+def proof_of(symbols: Kernel) -> Proof:
+    """The same, of a kernel whose names have been read."""
     must_follow_what_is_right()
-    symbols = names.of_kernel(kernel)
     code = Code(symbols)
     if "syscall_entry" not in symbols:
         return Proof(decided=False, sentence="not decided: the kernel has no "
@@ -98,9 +102,8 @@ def prove(kernel: Path) -> Proof:
     return answer(run, frame, findings.in_order())
 
 
-def judged(kernel: Path, record: Record) -> list[Finding]:
+def judged(symbols: Kernel, record: Record) -> list[Finding]:
     """What is wrong with a stub, as far as one recorded call shows."""
-    symbols = names.of_kernel(kernel)
     run = retrace(Code(symbols), record)
     if not run.moments:
         return list(lost(run, record))
