@@ -288,6 +288,15 @@ def test_ctrl_z_stops_and_fg_goes_on(shell: Machine) -> None:
     assert shell.command("jobs") == ""
 
 
+def test_who_reads_in_the_background_is_told_to_have_stopped(shell: Machine) -> None:
+    shell.command("cat & sleep 0.5")
+    assert shell.command("jobs") == "[1] stopped  cat\n"
+    shell.send("fg\n")
+    shell.expect(r"fg\ncat\n")
+    shell.send("after\n\x04")
+    shell.expect(r"^after\nafter\n\$ ")
+
+
 def test_ctrl_c_ends_a_whole_pipeline_and_no_job_in_the_background(
     shell: Machine
 ) -> None:

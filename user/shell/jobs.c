@@ -363,7 +363,7 @@ void jobs_tell(void)
 	int status;
 	long pid;
 
-	while ((pid = wait4(-1, &status, WNOHANG, NULL)) > 0)
+	while ((pid = wait4(-1, &status, WNOHANG | WUNTRACED, NULL)) > 0)
 		note(pid, status);
 	for (struct job *job = jobs; job < jobs + MAX_JOBS; job++) {
 		if (!job->group || job->alive > 0)
