@@ -143,7 +143,7 @@ static long give_stat(const struct node *node, uint64_t buffer)
 {
 	struct stat stat = { .links = 1, .block_size = PAGE_SIZE };
 
-	node->ops->stat(node, &stat);
+	node_stat(node, &stat);
 	return copyout(buffer, &stat, sizeof(stat));
 }
 

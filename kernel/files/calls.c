@@ -221,7 +221,7 @@ long sys_lseek(int fd, long offset, int whence)
 		return -ESPIPE;
 	if (inode_is(file->node.inode, S_IFCHR))
 		return 0; /* it is always at its start */
-	file->node.ops->stat(&file->node, &stat);
+	node_stat(&file->node, &stat);
 	if (whence >= SEEK_DATA)
 		return seek_data(file, offset, whence, stat.size);
 	const int64_t from[] = {

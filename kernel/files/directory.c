@@ -168,15 +168,9 @@ long directory_list(struct file *file, uint64_t buffer, size_t size)
 	return done;
 }
 
-static void directory_stat(const struct node *node, struct stat *stat)
-{
-	inode_stat(node->inode, stat);
-}
-
 const struct file_ops directory_ops = {
 	.open = directory_open,
 	.read = directory_read,
-	.stat = directory_stat,
 	.list = directory_list,
 	.seekable = true,
 };

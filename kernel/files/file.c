@@ -19,6 +19,14 @@
 static struct pool files = { .size = sizeof(struct file) };
 static int open_files;
 
+void node_stat(const struct node *node, struct stat *stat)
+{
+	if (node->ops->stat)
+		node->ops->stat(node, stat);
+	else
+		inode_stat(node->inode, stat);
+}
+
 struct file *file_alloc(const struct node *node, int flags)
 {
 	struct file *file = open_files < FILES ? pool_alloc(&files) : NULL;

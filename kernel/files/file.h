@@ -49,6 +49,9 @@ struct node {
 	struct pipe *pipe;   /* NULL: none */
 };
 
+/* What stat tells of it; what is zero has to be there. */
+void node_stat(const struct node *node, struct stat *stat);
+
 struct file {
 	struct node node;
 	int holders; /* descriptors of all processes; 0: unused */

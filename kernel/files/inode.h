@@ -33,7 +33,7 @@ struct file_ops {
 	/* Never called on a file that was not opened for it. */
 	long (*read)(struct file *file, uint64_t buffer, size_t size);
 	long (*write)(struct file *file, uint64_t buffer, size_t size);
-	/* Fills in what is not zero. */
+	/* Fills in what is not zero. NULL: as inode_stat does. */
 	void (*stat)(const struct node *node, struct stat *stat);
 	/* getdents64. NULL: -ENOTDIR, for this is no directory. */
 	long (*list)(struct file *file, uint64_t buffer, size_t size);

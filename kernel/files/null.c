@@ -18,15 +18,9 @@ static long null_write(struct file *file, uint64_t buffer, size_t size)
 	return size;
 }
 
-static void null_stat(const struct node *node, struct stat *stat)
-{
-	inode_stat(node->inode, stat);
-}
-
 const struct file_ops null_ops = {
 	.read = null_read,
 	.write = null_write,
-	.stat = null_stat,
 	.seekable = true,
 };
 
@@ -49,6 +43,5 @@ static long zero_read(struct file *file, uint64_t buffer, size_t size)
 const struct file_ops zero_ops = {
 	.read = zero_read,
 	.write = null_write,
-	.stat = null_stat,
 	.seekable = true,
 };

@@ -182,11 +182,6 @@ static int text_open(int flags)
 	return flags & O_ACCMODE ? -EACCES : 0;
 }
 
-static void text_stat(const struct node *node, struct stat *stat)
-{
-	inode_stat(node->inode, stat);
-}
-
 /* The inode of a process's file has its pid in the device's place. */
 static long read_text(struct file *file, uint64_t buffer, size_t size,
 		      size_t (*make)(char *text, const struct proc *p))
@@ -217,7 +212,6 @@ static long read_text(struct file *file, uint64_t buffer, size_t size,
 	}                                                                 \
 	linkage const struct file_ops name##_ops = { .open = text_open,   \
 						     .read = name##_read, \
-						     .stat = text_stat,   \
 						     .seekable = true }
 
 TEXT_FILE(, meminfo);
@@ -235,7 +229,6 @@ TEXT_FILE(static, status);
 static const struct file_ops process_ops = {
 	.open = directory_open,
 	.read = directory_read,
-	.stat = text_stat,
 	.list = directory_list,
 	.seekable = true,
 };
@@ -379,7 +372,6 @@ static long list(struct file *file, uint64_t buffer, size_t size)
 const struct file_ops processes_ops = {
 	.open = directory_open,
 	.read = directory_read,
-	.stat = text_stat,
 	.list = list,
 	.look_for = look_for,
 	.seekable = true,

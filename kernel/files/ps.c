@@ -48,14 +48,8 @@ static long ps_read(struct file *file, uint64_t buffer, size_t size)
 	return length;
 }
 
-static void ps_stat(const struct node *node, struct stat *stat)
-{
-	inode_stat(node->inode, stat);
-}
-
 const struct file_ops ps_ops = {
 	.open = ps_open,
 	.read = ps_read,
-	.stat = ps_stat,
 	.seekable = true,
 };

@@ -232,11 +232,6 @@ static uint64_t regular_waiting(struct file *file)
 	return file->node.inode->size - file->offset;
 }
 
-static void regular_stat(const struct node *node, struct stat *stat)
-{
-	inode_stat(node->inode, stat);
-}
-
 static void regular_forget(struct inode *inode)
 {
 	free_pages(inode, 0);
@@ -246,7 +241,6 @@ const struct file_ops regular_ops = {
 	.read = regular_read,
 	.write = regular_write,
 	.waiting = regular_waiting,
-	.stat = regular_stat,
 	.forget = regular_forget,
 	.seekable = true,
 };

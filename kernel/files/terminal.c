@@ -87,11 +87,6 @@ static long terminal_write(struct file *file, uint64_t buffer, size_t size)
 	return done || error == 0 ? (long)done : -EFAULT;
 }
 
-static void terminal_stat(const struct node *node, struct stat *stat)
-{
-	inode_stat(node->inode, stat);
-}
-
 /* Newer requests have the size of their structure in bits 16 to 29. */
 static size_t termios_size(uint32_t request)
 {
@@ -190,7 +185,6 @@ static int terminal_ready(const struct file *file)
 const struct file_ops terminal_ops = {
 	.read = terminal_read,
 	.write = terminal_write,
-	.stat = terminal_stat,
 	.ioctl = terminal_ioctl,
 	.ready = terminal_ready,
 };
@@ -206,7 +200,6 @@ const struct file_ops tty_ops = {
 	.open = tty_open,
 	.read = terminal_read,
 	.write = terminal_write,
-	.stat = terminal_stat,
 	.ioctl = terminal_ioctl,
 	.ready = terminal_ready,
 };
