@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "process_state.h"
+
 #define WAIT     0
 #define WAKE     1
 #define PRIVATE  128
@@ -54,21 +56,6 @@ static void refusals(void)
 	say("askew", futex((char *)&mine + 1, WAIT, 1, NULL));
 	say("nobody sleeps", futex(&mine, WAKE, 1, NULL));
 	say("no such operation", futex(&mine, 99, 1, NULL));
-}
-
-/* Waits until the process is in this state, by its letter in /proc. */
-static void await_state(pid_t pid, char state)
-{
-	char path[32], letter = 0;
-	FILE *stat;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	while (letter != state) {
-		usleep(1000);
-		stat = fopen(path, "r");
-		fscanf(stat, "%*d (%*[^)]) %c", &letter);
-		fclose(stat);
-	}
 }
 
 /* Children that sleep for a word each end with what it gave. */

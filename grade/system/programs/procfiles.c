@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "process_state.h"
+
 static char text[65536];
 
 static const char *read_file(const char *path)
@@ -97,21 +99,6 @@ static void itself(void)
 	       number_after("/proc/self/status", "VmRSS:") > 0);
 	printf("cmdline: %d\n",
 	       strstr(read_file("/proc/self/cmdline"), "procfiles") != NULL);
-}
-
-/* Waits until the process is in this state, by its letter in /proc. */
-static void await_state(pid_t pid, char state)
-{
-	char path[32], letter = 0;
-	FILE *stat;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	while (letter != state) {
-		usleep(1000);
-		stat = fopen(path, "r");
-		fscanf(stat, "%*d (%*[^)]) %c", &letter);
-		fclose(stat);
-	}
 }
 
 static int is_listed(pid_t pid)

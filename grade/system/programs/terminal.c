@@ -14,6 +14,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "process_state.h"
+
 #define TENTHS 1
 
 static struct termios usual;
@@ -88,27 +90,13 @@ static void line(const char *what, const char *keys)
 	read_and_show(100);
 }
 
-/* Does the process sleep, by its letter in /proc? */
-static int sleeps(pid_t pid)
-{
-	char path[32], letter = 0;
-	FILE *stat;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	stat = fopen(path, "r");
-	fscanf(stat, "%*d (%*[^)]) %c", &letter);
-	fclose(stat);
-	return letter == 'S';
-}
-
 /* Keys that shall meet a read which waits already: a child asks for them. */
 static void line_for_a_sleeper(const char *what, const char *keys)
 {
 	pid_t reader = getpid(), child = fork();
 
 	if (child == 0) {
-		while (!sleeps(reader))
-			usleep(1000);
+		await_state(reader, 'S');
 		ask(what, keys);
 		fflush(stdout);
 		_exit(0);
