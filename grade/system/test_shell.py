@@ -230,6 +230,12 @@ def test_more_processes_than_there_can_be_is_an_error_and_no_end(shell: Machine
         shell.expect(r"\$ ")
     assert "cannot start a process: no process left" in shell.console
     assert "running  sleep 1000" in shell.command("jobs")
+    # kill is a program, and would be one more: Ctrl-C makes room.
+    shell.send("fg\n")
+    shell.expect(r"fg\nsleep 1000 .*\n")
+    shell.send("\x03")
+    shell.expect(r"\$ ")
+    assert shell.command("echo fine") == "fine\n"
 
 
 def test_what_a_program_prints_goes_into_a_file(shell: Machine) -> None:
