@@ -139,6 +139,7 @@ void boot_info_init(uint64_t pa)
 	}
 
 	check_options();
+	boot_info.strace = boot_option("strace", 0);
 
 	entry = pa_to_va(info->memory_map);
 	for (uint32_t i = 0; i < info->memory_entries; i++) {

@@ -22,6 +22,7 @@ struct boot_info {
 	/* Free memory between 1 MB and 4 GB: not the kernel, not the archive. */
 	struct memory_range memory[MEMORY_RANGES];
 	int memory_ranges;
+	bool strace; /* strace=1: tell of each call */
 };
 
 extern struct boot_info boot_info;

@@ -6,6 +6,7 @@
 #include "deliver.h"
 
 #include "errno.h"
+#include "hooks.h"
 #include "string.h"
 #include "per_cpu.h"
 #include "user_copy.h"
@@ -348,13 +349,15 @@ long sys_rt_sigreturn(void)
 	/* The handler's return has popped the first word. */
 	uint64_t at = get_saved_user_rsp();
 
-	p->in_syscall = false;
 	registers.rsp = at;
 	if (copyin(&context, at, sizeof(context)) == 0 &&
 	    read_fpu(context.registers.fpu) == 0) {
 		load_registers(&registers, &context.registers);
+		if (decode_call)
+			decode_call(registers.rax);
 		signal_set_mask(p, context.mask);
 	}
+	p->in_syscall = false;
 	/* IRETQ to an address that is not canonical would fault in ring 0. */
 	if (!registers.cs || registers.rip >= USER_END)
 		signal_force(SIGSEGV,

@@ -8,6 +8,7 @@
 #include "exec.h"
 
 #include "errno.h"
+#include "hooks.h"
 #include "string.h"
 #include "per_cpu.h"
 #include "user_copy.h"
@@ -425,6 +426,8 @@ int exec_load(struct proc *p, struct inode *file, const char *name,
 		return error;
 	}
 
+	if (p == proc_current() && decode_call)
+		decode_call(0); /* the arguments are in the old memory */
 	if (p == proc_current())
 		vm_activate(NULL);
 	if (p->vm.pml4)

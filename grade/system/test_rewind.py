@@ -95,7 +95,7 @@ def test_reverse_finish_goes_to_the_call(walk: dict[str, str]) -> None:
 
 
 def test_reverse_next_goes_over_a_call(walk: dict[str, str]) -> None:
-    assert "if (strace" in walk["next"]  # the line after the call
+    assert "if (boot_info.strace" in walk["next"]  # the line after the call
     assert "result = dispatch(nr" in walk["reverse-next"]
 
 

@@ -16,7 +16,7 @@
 build_tools="compiler linker qemu cpio"
 gdb_tools="$build_tools gdb tmux"
 grade_tools="$gdb_tools python pytest elftools capstone toml"
-check_tools="$grade_tools xdist pexpect patch bwrap faketime musl clang-format yamllint"
+check_tools="$grade_tools xdist pexpect patch bwrap faketime musl clang-format yamllint strace"
 # What the report is about: a student's tree has no grade/system to check.
 reported=$grade_tools
 [ ! -d grade/system ] || reported=$check_tools
