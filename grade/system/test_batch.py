@@ -16,6 +16,7 @@ from typing import Optional
 
 import pytest
 
+import mixed_course
 from host_processes import alive, descendants
 
 import labs
@@ -24,18 +25,19 @@ from machine import deadlines
 from machine.qemu import TREE
 
 FRAME = labs.LABS[4].files
+ALL_OF_LAB_3 = 79
 
 
-def command(course: Path, out: Path, *more: str) -> list[str]:
+def command(course: Path, out: Path, *more: str, lab: int = 4) -> list[str]:
     return ["/usr/bin/python3", "labs/batch.py", str(course), "--out", str(out),
-            "--lab", "4", "--jobs", "2", *more]
+            "--lab", str(lab), "--jobs", "2", *more]
 
 
 def batch(course: Path, out: Path, *more: str, status: int = 0,
-          variables: Optional[dict[str, str]] = None, runs: int = 5) -> str:
-    """What `make batch` says of a course's lab 4, in the time of so many runs."""
+          variables: Optional[dict[str, str]] = None, runs: int = 5, lab: int = 4) -> str:
+    """What `make batch` says of a course, in the time of so many runs."""
     done = subprocess.run(
-        command(course, out, *more), cwd=TREE, capture_output=True, text=True,
+        command(course, out, *more, lab=lab), cwd=TREE, capture_output=True, text=True,
         timeout=deadlines.run() * runs, env={**os.environ, **(variables or {})},
         errors="surrogateescape")
     assert done.returncode == status, done.stdout + done.stderr
@@ -77,28 +79,6 @@ def test_a_course_becomes_one_table_and_nothing_is_graded_twice(course: Path,
     again = batch(course, out)
     assert "2 submissions, 1 to grade, seed 7" in again and "29 of 29" in again
     assert {row["seed"] for row in rows(out).values()} == {"7"}
-
-
-def as_exported(course: Path, number: int, text: Optional[str]) -> str:
-    """A submission as one of the learning systems hands it out; what it is called in
-    the table."""
-    tree = put(course.parent / "packed" / str(number), text)
-    if number % 4 == 0:  # Moodle
-        place = course / f"Ada {number}_{4000 + number}_assignsubmission_file_"
-        place.mkdir(parents=True)
-        with zipfile.ZipFile(place / "handin-lab4.zip", "w") as archive:
-            for file in FRAME:
-                archive.write(tree / file, file)
-        return f"Ada {number}_{4000 + number}"
-    if number % 4 == 1:  # Canvas
-        name = f"ada{number}_{number}_{9000 + number}_handin-lab4"
-        course.mkdir(parents=True, exist_ok=True)
-        with tarfile.open(course / f"{name}.tar.gz", "w:gz") as tar:
-            tar.add(tree, "my-project")
-        return name
-    name = f"submission_{number}" if number % 4 == 2 else f"s{number}"  # Gradescope
-    shutil.copytree(tree, course / name)
-    return name
 
 
 def test_what_learning_systems_give_out_is_understood(tmp_path: Path) -> None:
@@ -186,7 +166,7 @@ def kill_often(course: Path, out: Path, times: int, pause: float) -> None:
     """Begins a batch again and again, and kills it each time a little later."""
     killed = 0
     for number in range(times):
-        process = subprocess.Popen(command(course, out), cwd=TREE,
+        process = subprocess.Popen(command(course, out, lab=3), cwd=TREE,
                                    stdout=subprocess.DEVNULL)
         begun = time.monotonic()
         while (not (out / ".batch.json").exists()  # on a busy host it begins late
@@ -207,18 +187,29 @@ def kill_often(course: Path, out: Path, times: int, pause: float) -> None:
 
 
 def check_killed(tmp_path: Path, submissions: int, times: int, pause: float) -> None:
+    """In spite of all that, everybody gets what one of the kind gets alone."""
     course, out = tmp_path / "course", tmp_path / "out"
-    marks = {}
-    for number in range(submissions):
-        right = number % 3 != 0
-        marks[as_exported(course, number, None if right else "no C\n")] = (
-            "29" if right else "0")
+    kinds = mixed_course.course(course, submissions)
     kill_often(course, out, times, pause)
-    begun = json.loads((out / ".batch.json").read_text())["seed"]
-    assert f"seed {begun}" in batch(course, out, runs=max(5, submissions))
-    assert {name: row["total"] for name, row in rows(out).items()} == marks
-    assert {row["seed"] for row in rows(out).values()} == {str(begun)}
+    seed = json.loads((out / ".batch.json").read_text())["seed"]
+    assert f"seed {seed}" in batch(course, out, runs=max(5, submissions), lab=3)
+    assert {row["seed"] for row in rows(out).values()} == {str(seed)}
     assert left_behind() == [] and not list(out.rglob(".new-*"))
+    marks = marks_alone(tmp_path, set(kinds.values()), seed)
+    assert {name: row["total"] for name, row in rows(out).items()} == {
+        name: marks[kind] for name, kind in kinds.items()}
+    assert marks["right"] == str(ALL_OF_LAB_3)
+    assert all(int(mark) < ALL_OF_LAB_3 for kind, mark in marks.items()
+               if kind.startswith("E") or kind in mixed_course.HOSTILE)
+    assert {marks[kind] for kind in mixed_course.BROKEN if kind in marks} <= {"0"}
+
+
+def marks_alone(tmp_path: Path, kinds: set[str], seed: int) -> dict[str, str]:
+    """What one of each kind gets."""
+    names = mixed_course.one_of_each(tmp_path / "alone", kinds)
+    batch(tmp_path / "alone", tmp_path / "one", "--seed", str(seed), lab=3,
+          runs=max(5, len(names)))
+    return {names[name]: row["total"] for name, row in rows(tmp_path / "one").items()}
 
 
 def test_a_batch_that_is_killed_loses_nothing_and_leaves_nothing(tmp_path: Path) -> None:

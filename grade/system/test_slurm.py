@@ -19,6 +19,7 @@ import pytest
 from machine import deadlines
 from machine.qemu import TREE
 
+import mixed_course
 from test_batch import put, rows
 
 DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol", "sinfo")
@@ -139,8 +140,9 @@ def _course(tmp_path: Path) -> Path:
     return tmp_path / "course"
 
 
-def command(course: Path, out: Path, *more: str) -> list[str]:
-    return ["make", "-s", "batch", f"IN={course}", f"OUT={out}", "LAB=4", "SEED=9", *more]
+def command(course: Path, out: Path, *more: str, lab: int = 4) -> list[str]:
+    return ["make", "-s", "batch", f"IN={course}", f"OUT={out}", f"LAB={lab}", "SEED=9",
+            *more]
 
 
 @contextlib.contextmanager
@@ -155,15 +157,15 @@ def started(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
                 os.killpg(process.pid, signal.SIGTERM)
 
 
-def finish(process: "subprocess.Popen[str]") -> str:
-    told, wrong = process.communicate(timeout=deadlines.run() * 10)
+def finish(process: "subprocess.Popen[str]", runs: int = 10) -> str:
+    told, wrong = process.communicate(timeout=deadlines.run() * runs)
     assert process.returncode == 0, told + wrong
     return told
 
 
-def done(*arguments: str) -> str:
+def done(*arguments: str, runs: int = 10) -> str:
     with started(*arguments) as process:
-        return finish(process)
+        return finish(process, runs)
 
 
 def tasks(cluster: Path) -> list[int]:
@@ -198,22 +200,26 @@ def a_task_held_on(node: str, cluster: Path) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def test_a_cluster_makes_the_table_that_one_machine_makes(
-        cluster: Path, course: Path, tmp_path: Path) -> None:
-    out, local = tmp_path / "out", tmp_path / "local"
-    with started(*command(course, out, "ENGINE=slurm")) as batch:
-        # A task is killed, as where a node is out of memory.
+def through_bad_luck(cluster: Path, course: Path, out: Path, lab: int = 4) -> str:
+    """What a batch says in which a task is killed, as where a node is out of memory, and
+    a node goes down with a task on it; Slurm gives that to the other one."""
+    with started(*command(course, out, "ENGINE=slurm", lab=lab)) as batch:
         os.kill(wait_for(lambda: tasks(cluster))[0], signal.SIGKILL)
-        # A node goes down with a task on it; Slurm gives that to the other one.
         wait_for(lambda: list(out.glob("s*.json")))
         with a_task_held_on(NODES[0], cluster):
             said("scontrol", "update", f"nodename={NODES[0]}", "state=down",
                  "reason=test")
-        told = finish(batch)
-    assert f"{out}/grades.csv: 7 of 7 graded" in told
+        told = finish(batch, runs=max(10, 2 * len(list(course.iterdir()))))
     assert said("sinfo", "-h", "-n", NODES[0], "-o", "%T") == "down"
     log = (cluster / "slurmctld.log").read_text()
     assert re.search(f"requeu.*{NODES[0]}", log, re.IGNORECASE), log
+    return told
+
+
+def test_a_cluster_makes_the_table_that_one_machine_makes(
+        cluster: Path, course: Path, tmp_path: Path) -> None:
+    out, local = tmp_path / "out", tmp_path / "local"
+    assert f"{out}/grades.csv: 7 of 7 graded" in through_bad_luck(cluster, course, out)
     assert done(*command(course, local))
     assert (out / "grades.csv").read_bytes() == (local / "grades.csv").read_bytes()
     assert {row["total"] for row in rows(out).values()} == {"0", "29"}
@@ -222,6 +228,15 @@ def test_a_cluster_makes_the_table_that_one_machine_makes(
     assert not [*TREE.glob("made-by-*"), *out.glob("made-by-*")]
     # All are graded: nothing is left for a cluster to do.
     assert "7 submissions, 0 to grade" in done(*command(course, out, "ENGINE=slurm"))
+
+
+@pytest.mark.long
+def test_four_hundred_through_a_cluster(cluster: Path, tmp_path: Path) -> None:
+    course, out, local = (tmp_path / name for name in ("course", "out", "local"))
+    mixed_course.course(course, 400)
+    assert "400 of 400 graded" in through_bad_luck(cluster, course, out, lab=3)
+    assert done(*command(course, local, lab=3), runs=400)
+    assert (out / "grades.csv").read_bytes() == (local / "grades.csv").read_bytes()
 
 
 def test_who_interrupts_a_batch_ends_its_array(cluster: Path, course: Path,
