@@ -98,6 +98,15 @@ def test_a_users_fault_is_shown_with_its_line() -> None:
         assert source[int(found[1]) - 1].strip() == found[2]
 
 
+def test_a_fault_is_told_once_where_a_resume_comes_back_with_nothing_done() -> None:
+    """QEMU loses a step now and then, and GDB, which wants to get off its breakpoint by
+    one, comes upon that again. `jump` makes it do so."""
+    session = debug("/bin/sh -c 'crash null; crash div'", ["continue", "jump *$pc",
+                                                           "catch-faults off"])
+    assert "#PF(0x4)" in session[0]
+    assert "#PF" not in session[1] and "#DE(0x0)" in session[1]
+
+
 def test_catch_faults_off_lets_the_fault_happen() -> None:
     session = debug("/bin/sh -c 'crash null; hello'", ["catch-faults off", "continue",
                                                        "catch-faults maybe"], to_end=True)

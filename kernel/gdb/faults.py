@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import gdb
 
 from .command import command, say
@@ -12,12 +14,26 @@ from .symbols import address_of, code_text, source_at, structure
 
 
 class Fault(gdb.Breakpoint):
-    """An unseen breakpoint where a program is killed or the kernel gives up."""
+    """An unseen breakpoint where a program is killed or the kernel gives up.
+
+    told    process id and RSP at the last stop, if that was at one of these."""
+
+    told: Optional[tuple[int, int]] = None
 
     def __init__(self, function: str) -> None:
         super().__init__(f"*{address_of(function):#x}", internal=True)
         self.silent = True
         self.function = function
+
+    def stop(self) -> bool:
+        """QEMU loses a step now and then, and GDB, which wants to get off a breakpoint
+        by one, comes upon it again. Who is here is killed, or all is over: nobody comes
+        twice in a row."""
+        who = Process.current().pid if self.function == "explain_user_fault" else 0
+        here = who, register("rsp")
+        again = here == Fault.told
+        Fault.told = here
+        return not again
 
     def explain(self) -> None:
         """Says what has happened, at the function's first instruction."""
@@ -55,9 +71,11 @@ def catch_faults(argument: str) -> None:
 
 def on_stop(event: gdb.StopEvent) -> None:
     """Explains where one of the breakpoints is the reason."""
-    for breakpoint in getattr(event, "breakpoints", []):
-        if isinstance(breakpoint, Fault):
-            breakpoint.explain()
+    faults = [one for one in getattr(event, "breakpoints", []) if isinstance(one, Fault)]
+    for fault in faults:
+        fault.explain()
+    if not faults:
+        Fault.told = None
 
 
 gdb.events.stop.connect(on_stop)
