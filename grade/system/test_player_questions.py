@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from browser import Browser
 from playing import (ask, NEEDS_BROWSER, Trace, changed, position, said,
                      section, shown_registers, step_of, text)
@@ -79,6 +81,18 @@ def test_both_values_are_shown(comparing: Browser, right: Trace, wrong: Trace) -
     comparing.run("player.shadowRoot.querySelector('.parting summary').click();")
     table = text(comparing, ".parting table")
     assert "ring 3" in table and r8 in table and r10 in table
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (736, 864), (390, 844)])
+def test_the_references_value_can_be_read(width: int, height: int, comparing: Browser) -> None:
+    comparing.look(width, height, phone=width < 400)
+    comparing.press("end")
+    comparing.run("player._view('registers')")
+    cut = comparing.run("""const notes = [...player.shadowRoot.querySelectorAll(
+        '.registers tr.differs .note')];
+        return [notes.length, notes.filter((note) => note.scrollWidth > note.clientWidth)
+            .map((note) => note.textContent)];""")
+    assert cut == [2, []]
 
 
 def test_the_other_trace_is_shown_at_the_same_place(comparing: Browser) -> None:

@@ -287,26 +287,84 @@ def test_it_plays_by_itself_and_stops(player: Browser) -> None:
     assert player.run(pressed) == "false", "the end has been reached"
 
 
-# ---- the desk ----------------------------------------------------------------
+# ---- the desk, the handout, the phone ----------------------------------------
 
-def test_all_sixteen_words_and_their_names_are_in_sight(player: Browser) -> None:
-    """On a desk of 1280 by 800, where the frame is complete."""
+SIXTEEN = "rsp rax rcx r11 rbp rbx r12 r13 r14 r15 rdi rsi rdx r10 r8 r9".split()
+
+# The rows of the frame that are in sight whole, their names and values uncut.
+IN_SIGHT = """
+    const panel = player.shadowRoot.querySelector('.stack .scroll').getBoundingClientRect();
+    return [...player.shadowRoot.querySelectorAll('.stack tr.frame')].filter((row) => {
+        const box = row.getBoundingClientRect();
+        const cells = [...row.querySelectorAll('th, td:not(.note)')];
+        return box.top >= panel.top && box.bottom <= panel.bottom
+            && cells.every((cell) => cell.scrollWidth <= cell.clientWidth + 1);
+    }).map((row) => row.querySelector('th').textContent.replace(' ●', ''));"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (736, 864)],
+                         ids=["desk", "handout"])
+def test_all_sixteen_words_and_their_names_are_in_sight(width: int, height: int,
+                                                        player: Browser) -> None:
+    """On a desk of 1280 by 800, and in a handout's frame there, where the frame is
+    complete."""
+    player.look(width, height)
     player.run("player.go(player.section.marks.find("
                "(mark) => mark.name === 'frame complete').position)")
     player.settle()
-    seen = player.run("""
-        const panel = player.shadowRoot.querySelector('.stack .scroll')
-            .getBoundingClientRect();
-        return [...player.shadowRoot.querySelectorAll('.stack tr.frame')].filter((row) => {
-            const box = row.getBoundingClientRect();
-            const cells = [...row.querySelectorAll('th, td:not(.note)')];
-            return box.top >= panel.top && box.bottom <= panel.bottom
-                && cells.every((cell) => cell.scrollWidth <= cell.clientWidth + 1);
-        }).map((row) => row.querySelector('th').textContent.replace(' ●', ''));""")
-    assert seen == "rsp rax rcx r11 rbp rbx r12 r13 r14 r15 rdi rsi rdx r10 r8 r9".split()
+    assert player.run(IN_SIGHT) == SIXTEEN
     notes_cut = player.run("""return [...player.shadowRoot.querySelectorAll(
         '.stack tr.frame')].map((row) => row.lastChild.textContent.split(',')[0]);""")
     assert notes_cut[0] == "RSP" and notes_cut[2] == "RIP" and notes_cut[3] == "RFLAGS"
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (736, 864)],
+                         ids=["desk", "handout"])
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_forks_two_frames_are_in_sight(width: int, height: int, step: int, player: Browser,
+                                         right: Trace) -> None:
+    """As copied, where each word is marked as changed, and where one differs."""
+    player.look(width, height)
+    player.run("player.go(arguments[0])", step_of(right, "movq $0, 0x70(%rbx)") + step)
+    player.settle()
+    assert player.run(IN_SIGHT) == SIXTEEN
+
+
+def test_a_forks_two_values_are_apart_on_a_phone(player: Browser, right: Trace) -> None:
+    player.look(390, 844, phone=True)
+    player.run("player._view('machine'); player.go(arguments[0])",
+               step_of(right, "movq $0, 0x70(%rbx)"))
+    player.settle()
+    cut = player.run("""return [...player.shadowRoot.querySelectorAll('.stack tr.frame *')]
+        .filter((cell) => cell.matches('th, td') && cell.scrollWidth > cell.clientWidth + 1)
+        .map((cell) => cell.textContent);""")
+    assert cut == []
+
+
+@pytest.mark.parametrize(("width", "height", "lines"), [
+    (1280, 800, 2), (736, 864, 4), (390, 844, 7)], ids=["desk", "handout", "phone"])
+def test_what_is_said_is_short_and_in_sight(width: int, height: int, lines: int,
+                                            player: Browser, right: Trace) -> None:
+    """At each step, as at the last, where it says whether all is right. What was written
+    at once is told as one."""
+    player.look(width, height, phone=width < 400)
+    tall = player.run("""
+        const said = player.shadowRoot.querySelector('[role=status]'), found = [];
+        const line = parseFloat(getComputedStyle(said).lineHeight);
+        for (const part of player.mine.sections) {
+            player._enter(part.id, 0);
+            for (let k = 0; k <= part.length; k++) {
+                player.go(k);
+                if (said.scrollHeight > Math.ceil(line * arguments[0]) + 1
+                    || said.scrollHeight > said.clientHeight + 1) {
+                    found.push(`${part.id}/${k}: ${said.textContent}`);
+                }
+            }
+        }
+        return found;""", lines)
+    assert tall == []
+    assert "16 words are written, child.frame.r9 to child.frame.rsp;" in caption(
+        player, "call", step_of(right, "movq $0, 0x70(%rbx)") - 1)
 
 
 def test_the_smallest_text_of_the_picture_can_be_read(player: Browser) -> None:

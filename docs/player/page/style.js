@@ -109,6 +109,10 @@ tr.changed button.value { font-weight: 700; }
 tr.changed th::after { content: " \\25CF"; }
 tr.differs .note, tr.broken .note { color: var(--bad); font-weight: 600; }
 tr.kept .note { color: var(--good); }
+.comparing .registers .c-value { inline-size: 8.5rem; }
+.comparing .registers td { font-size: 11.5px; }
+.comparing .registers tr.differs .note { white-space: normal; padding-inline-end: 0; font: 600 10.5px/14px ui-monospace,
+  "DejaVu Sans Mono", Menlo, monospace; }
 .stack tr.differs { outline: 2px solid var(--change-line); outline-offset: -2px; }
 .stack tr.differs td, .stack tr.differs th { font-weight: 700; color: var(--ink); }
 .sign { color: var(--bad); font-weight: 700; }
@@ -156,7 +160,7 @@ svg .threshold { stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 3 3; 
 .c-name { inline-size: 4.2rem; } .flags ~ table .c-name { inline-size: 6.1rem; }
 .c-value { inline-size: 9.4rem; } .c-at { inline-size: 3rem; }
 .stack .c-name { inline-size: 3.9rem; } .stack .both .c-at { inline-size: 2.6rem; }
-.stack .both .c-name { inline-size: 2.5rem; } .stack .both .c-value { inline-size: auto; }
+.stack .both .c-name { inline-size: 3.2rem; } .stack .both .c-value { inline-size: auto; }
 .stack .both td { font-size: 11.5px; } .stack .both button.value { padding: 0 1px; }
 .stack .both thead th { font-family: system-ui, sans-serif; font-size: 12px; }
 .stack .both td:nth-child(3):not(:only-child) { border-inline-end: 1px solid var(--line); }
@@ -218,7 +222,7 @@ svg .threshold { stroke: var(--soft); stroke-width: 1.2; stroke-dasharray: 3 3; 
 footer { padding: 8px 16px 12px; border-block-start: 1px solid var(--line);
   margin-block-start: 8px; display: grid; grid-template-columns: minmax(0, 1fr); gap: 6px; }
 .said { display: flex; gap: 12px; align-items: baseline; min-block-size: 2.9em; }
-.said p { margin: 0; flex: 1; font-size: 15px; overflow-wrap: anywhere; max-block-size: 2.9em; overflow: auto; }
+.said p { margin: 0; flex: 1; font-size: 15px; overflow-wrap: anywhere; }
 .said .then { color: var(--soft); }
 .said .where { color: var(--soft); white-space: nowrap; font-variant-numeric: tabular-nums;
   font-size: 13px; }
@@ -282,18 +286,23 @@ kbd { font: 12px/1 ui-monospace, monospace; border: 1px solid var(--soft); borde
 .empty { place-content: center; padding: 24px; text-align: center; gap: 12px; }
 .empty p { margin: 0; max-inline-size: 36rem; }
 
+/* In the text of a handout: two by two, the rows dense enough that the frame's sixteen
+ * words, and the two of a fork, are in sight whole. */
 @container (max-width: 1020px) {
-  main { grid-template: "source registers" minmax(0, 1.1fr) "machine stack" minmax(0, 1fr)
-      / minmax(0, 1.1fr) minmax(17rem, 1fr); }
+  main { grid-template: "source registers" minmax(0, 1fr) "machine stack" minmax(0, 21.4rem)
+      / minmax(0, 1fr) minmax(17rem, 1fr); padding-block: 8px; }
+  td { line-height: 16px; } .registers th, .stack th { padding-block: 0; }
+  button.value { line-height: 14px; }
   .ran { display: none; }
   .flags { padding-inline: 8px; }
   .drawing svg { max-block-size: 100%; }
+  .stack .both td { font-size: 11px; } .stack .both .c-at { inline-size: 1.4rem; } .stack .both .rsp::before { content: "\\25B6"; }
   .tool, .sections button, .file { padding-inline: 7px; }
   header { gap: 6px 10px; }
 }
 @container (min-width: 640.1px) and (max-width: 1020px) {
-  .comparing main { grid-template: "source registers" minmax(0, 1.1fr) "ran stack" minmax(0, 1fr)
-      / minmax(0, 1.1fr) minmax(17rem, 1fr); }
+  .comparing main { grid-template: "source registers" minmax(0, 1fr) "ran stack" minmax(0, 21.4rem)
+      / minmax(0, 1fr) minmax(17rem, 1fr); }
   .comparing .ran { display: flex; }
 }
 @container (max-width: 640px) {
@@ -321,12 +330,12 @@ kbd { font: 12px/1 ui-monospace, monospace; border: 1px solid var(--soft); borde
   .card { margin-inline: 10px; }
   footer { padding: 6px 10px 8px; margin-block-start: 0; gap: 4px; }
   .said { flex-wrap: wrap; gap: 4px 10px; }
-  .said p { order: 3; flex-basis: 100%; font-size: 14px; min-block-size: 4.35em; max-block-size: 4.35em; }
+  .said p { order: 3; flex-basis: 100%; font-size: 14px; min-block-size: 4.35em; }
   .said .where { margin-inline-start: auto; }
   .controls { flex-direction: column-reverse; align-items: stretch; }
   .steps button { flex: 1; block-size: 40px; }
   .lines .number { inline-size: 3.6em; padding-inline-end: .6em; }
-  .stack .both td { font-size: 10.5px; } .stack .both .c-name { inline-size: 2.2rem; }
+  .stack .both td { font-size: 10.5px; }
 }
 /* Only so many colours, and the reader's own: what background told, borders tell. */
 @media (forced-colors: active) {

@@ -2,6 +2,10 @@
  * instruction does as a rule. */
 "use strict";
 
+/* How much of a step is told one by one: a sentence is to be read at a glance. Of many
+ * instructions, or of a whole call, less is; the panels mark all of it. */
+const MANY_WORDS = 2, FEW_REGISTERS = 2, MANY_REGISTERS = 4;
+
 /* What a step did, as a sentence. */
 function explain(section, k) {
   const step = section.steps[k];
@@ -109,14 +113,21 @@ function wordNote(section, at, value, k) {
     : descriptorText(value);
 }
 
+/* The words that were written: each, or, where there are many, which they are. */
 function writeTexts(section, step) {
-  const texts = step.writes.slice(0, 3).map((write) => {
-    const place = section.nameOf(write.at) || hex(write.at);
+  const { writes } = step, name = ({ at }) => section.nameOf(at) || hex(at);
+  if (writes.length > MANY_WORDS) {
+    const places = [...new Set(writes.map(({ at }) => at & ~7n))]
+      .sort((a, b) => (a < b ? -1 : 1));
+    const low = places[0], high = places[places.length - 1];
+    return [`${places.length} words are written, ${
+      high - low === WORD * BigInt(places.length - 1) ? `${name({ at: low })} to ${
+        name({ at: high })}` : `among them ${name(writes[0])}`}`];
+  }
+  return writes.map((write) => {
     const note = wordNote(section, write.at, write.new, step.k);
-    return `${place} is now ${hex(write.new)}${note ? ` (${note})` : ""}`;
+    return `${name(write)} is now ${hex(write.new)}${note ? ` (${note})` : ""}`;
   });
-  if (step.writes.length > 3) texts.push(`${step.writes.length - 3} more words`);
-  return texts;
 }
 
 /* The registers that changed. What the events have told is not said again. */
@@ -132,14 +143,16 @@ function registerTexts(section, step, told) {
   const quiet = new Set(["rip", "cpl", "rsp", poppedBy(step),
     ...told ? [...SEGMENTS, "cs", "ss", "gs_base", "kernel_gs_base", "fs_base"] : []]);
   const names = Object.keys(set).filter((name) => !quiet.has(name));
-  for (const name of names.slice(0, 4)) {
+  const most = step.n > 1 || step.over ? FEW_REGISTERS : MANY_REGISTERS;
+  for (const name of names.slice(0, most)) {
     if (name === "rflags") parts.push(flagsChanged(old.rflags, set.rflags));
     else {
       const place = section.nameOf(set[name]);
       parts.push(`${title(name)} is now ${hex(set[name])}${place ? `, ${place}` : ""}`);
     }
   }
-  if (names.length > 4) parts.push(`${names.length - 4} more registers changed`);
+  const more = names.length - most;
+  if (more > 0) parts.push(`${more} more register${more > 1 ? "s" : ""} changed`);
   if (set.rsp !== undefined && !cross) {
     const down = set.rsp < old.rsp;
     parts.push(`RSP went ${down ? "down" : "up"} ${
