@@ -3,14 +3,19 @@ exercises; what the machine can answer is not written down; the page checks answ
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import re
+import subprocess
 import sys
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Sequence
 
 import pytest
 
+from machine import deadlines
 from machine.qemu import TREE
+from replay.session import copy_tree, debug
 
 sys.path.insert(0, str(TREE / "docs"))
 # pylint: disable=wrong-import-position
@@ -102,6 +107,160 @@ def test_the_words_of_a_textbook_are_in_the_glossary() -> None:
                  "File descriptor", "Open file", "Inode", "Pipe", "Path", "Canonical mode",
                  "Foreground", "Job control", "Session", "Flow control"):
         assert f"\n{word}\n: " in glossary
+
+
+# ---- change the room ---------------------------------------------------------
+
+Edit = tuple[str, str, str]  # file, what is there, what it becomes
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """What a chapter's *Change the room* asks for, and what it says will come of it."""
+
+    chapter: str
+    edits: tuple[Edit, ...]
+    program: str
+    status: int  # or PANIC
+    said: tuple[str, ...] = ()  # patterns of lines, in any order
+
+
+PANIC = -1
+FRONT = """\
+	p->next = cpu->first;
+	if (!cpu->first)
+		cpu->last = p;
+	cpu->first = p;
+"""
+BACK = """\
+	p->next = NULL;
+	if (cpu->first)
+		cpu->last->next = p;
+	else
+		cpu->first = p;
+	cpu->last = p;
+"""
+AT_THE_FRONT = (("kernel/sched.c", BACK, FRONT),)
+PUSHED, POPPED = ('	asm("pushq %rbp");\n	asm("pushq %rbx");\n',
+                  '	asm("popq %rbx");\n	asm("popq %rbp");\n')
+IN_ORDER = tuple(("kernel/switch.c", lines, "".join(lines.splitlines(keepends=True)[::-1]))
+                 for lines in (PUSHED, POPPED))
+HALF_COPIED = "kernel_pml4) + HALF_OF_PML4, HALF_OF_PML4);\n"
+OPEN = "	for (int i = 256; i < 512; i++)\n		((uint64_t *)pa_to_va(vm->pml4))[i] |= PTE_U;\n"
+CLEAR = "".join(f'	asm("xorl %{name}, %{name}");\n'
+                for name in ("ebx", "r12d", "r13d", "r14d", "r15d"))
+FULL = """
+static long full_write(struct file *file, uint64_t buffer, size_t size)
+{
+	(void)file, (void)buffer;
+	return size ? -ENOSPC : 0;
+}
+
+const struct file_ops full_ops = {
+	.read = zero_read,
+	.write = full_write,
+	.seekable = true,
+};
+"""
+NULL_NODE = '	{ "dev/null", &null_ops, S_IFCHR | 0666, DEVICE(1, 3) },\n'
+NULL_OPS = "extern const struct file_ops null_ops;\n"
+
+CHANGES = [
+    Change("1-assembly", IN_ORDER, "/bin/interleave", 0),
+    Change("2-boot", (("kernel/boot.S", "	orl $EFER_NXE, %eax\n", ""),), "/bin/crash", 1, (
+        r"crash: execute its data +WRONG", r"crash: execute its stack +WRONG")),
+    Change("3-traps", (("kernel/idt.c", "vector == VECTOR_BP || vector == VECTOR_OF", "true"),),
+           "/bin/hostile", PANIC, (r"hostile: killed: int 0x20, the timer's +WRONG",
+                               "a double fault: ")),
+    Change("4-paging", (("kernel/vm.c", HALF_COPIED, HALF_COPIED + OPEN),), "/bin/crash", 0, (
+        r"crash\[3\]: #PF\(0x5\) .* which is the kernel's", r"crash: 13 checks, all held")),
+    Change("5-processes", AT_THE_FRONT, "/bin/forktree", 0),
+    Change("5-processes", AT_THE_FRONT, "/bin/interleave", 0),
+    Change("5-processes", AT_THE_FRONT, "/bin/preempt", 1, (
+        r"preempt: a child runs while its parent computes +WRONG",)),
+    Change("6-exec", (("kernel/exec.c", "{ AT_PAGESZ,", "{ 17, 100 }, { AT_PAGESZ,"),),
+           "/bin/exectest", 0),
+    Change("7-files", (("kernel/files/null.c", "", FULL), ("kernel/files/null.h", NULL_OPS,
+            NULL_OPS + NULL_OPS.replace("null", "full")),
+           ("kernel/files/tree.c", NULL_NODE, NULL_NODE + NULL_NODE.replace("null", "full")
+            .replace("3)", "7)"))), "/bin/sh -c 'cat /etc/motd > /dev/full'", 1),
+    Change("7-files", (("kernel/files/regular.c",
+                        "file->flags & O_APPEND ? inode->size : file->offset", "file->offset"),),
+           "/bin/filetest", 1, (r"filetest: O_APPEND: .* +WRONG",)),
+    Change("9-signals", (("kernel/deliver.c", "registers->rsp - RED_ZONE", "registers->rsp"),),
+           "/bin/handler", 0),
+    Change("10-linux", (("kernel/syscall_entry.c", '	asm("subq $8, %rsp");', CLEAR
+                         + '	asm("subq $8, %rsp");'),), "/bin/regs 7", 0),
+    Change("12-manuals", (("kernel/msr.c", "RFLAGS_NT | RFLAGS_AC", "RFLAGS_NT | RFLAGS_AC | "
+                           "1 << 21"),), "/bin/regs 7", 0),
+]
+
+
+def with_edits(text: str, edits: list[tuple[str, str]]) -> str:
+    """A file's text after the edits; one without a place is added at its end."""
+    for there, becomes in edits:
+        assert text.count(there) == 1 or not there, f"{there!r} is there {text.count(there)} times"
+        text = text.replace(there, becomes) if there else text + becomes
+    return text
+
+
+@contextlib.contextmanager
+def edited(copy: Path, edits: Sequence[Edit]) -> Iterator[None]:
+    """The copy with the edits, for as long."""
+    files = {file: (TREE / file).read_text() for file, _, _ in edits}
+    try:
+        for file, text in files.items():
+            (copy / file).write_text(with_edits(text, [
+                (there, becomes) for name, there, becomes in edits if name == file]))
+        yield
+    finally:
+        for file, text in files.items():
+            (copy / file).write_text(text)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy_tree(tmp_path_factory.mktemp("room") / "tree")
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda c: f"{c.chapter}-{c.program.split()[0][5:]}")
+def test_a_rooms_change_does_what_the_chapter_says(change: Change, copy: Path,
+                                                   make_environment: dict[str, str]) -> None:
+    with edited(copy, change.edits):
+        done = subprocess.run(["make", "-s", "run", f"PROG={change.program}"], cwd=copy,
+                              env=make_environment, capture_output=True, text=True,
+                              timeout=deadlines.host())
+    end = ("the kernel stopped by a panic." if change.status == PANIC
+           else f"the first program ended with status {change.status}.")
+    assert f"run: {end}\n" in done.stderr, done.stdout[-2000:] + done.stderr
+    for pattern in change.said:
+        assert re.search(pattern, done.stdout, re.MULTILINE), pattern
+
+
+def test_what_is_added_to_an_msr_is_named_by_gdb(copy: Path, make_environment: dict[str, str]
+                                                 ) -> None:
+    edit = next(change.edits[0] for change in CHANGES if change.chapter == "12-manuals")
+    with edited(copy, [edit]):
+        subprocess.run(["make", "-s", "all"], cwd=copy, env=make_environment, check=True,
+                       timeout=deadlines.host())
+        session = debug("/bin/hello", ["next-syscall", "msr"], tree=copy)
+    assert re.search(r"^SFMASK .* ID\b", session[1], re.MULTILINE), session
+
+
+def test_the_command_of_the_primer_works(copy: Path) -> None:
+    primer = (TREE / "docs/chapters/11-gdb.md").read_text()
+    block = primer.partition("```python\n")[2].partition("```")[0]
+    with edited(copy, [("kernel/gdb/per_cpu.py", "", f"\n\n{block}")]):
+        session = debug("/bin/hello", ["next-syscall", "uptime", "help threshold"], tree=copy)
+    assert re.fullmatch(r"\d+ ticks\n", session[1]), session
+    assert re.search(r"^uptime +Show for how many ticks", session[2], re.MULTILINE), session
+
+
+def test_every_chapter_changes_its_room() -> None:
+    changed = {change.chapter for change in CHANGES} | {"8-terminal", "11-gdb"}
+    assert {path.stem for path in CHAPTERS} == changed
+    for path in CHAPTERS:
+        assert path.read_text().count("**Change the room.**") == 1, path.stem
 
 
 # ---- the tools ---------------------------------------------------------------
