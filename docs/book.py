@@ -184,12 +184,21 @@ def with_system_theme(css: str) -> str:
     return f"{css}\n@media screen and (prefers-color-scheme: dark) {{{rules}}}\n"
 
 
-def level_headings(html_: Path) -> None:
-    """Says of Furo's captions in the sidebar at which level they are headings: it has
-    forgotten to, and a screen reader then does not know."""
+# What Furo has forgotten to say, for a screen reader: at which level its captions in the
+# sidebar are headings, and which of two sidebars one is.
+UNSAID = [('role="heading">', 'role="heading" aria-level="2">'),
+          ('<aside class="sidebar-drawer">',
+           '<aside class="sidebar-drawer" aria-label="Pages of the book">'),
+          ('<aside class="toc-drawer">', '<aside class="toc-drawer" aria-label="This page">')]
+
+
+def say_unsaid(html_: Path) -> None:
+    """Says it in every page."""
     for path in html_.rglob("*.html"):
         text = path.read_text()
-        path.write_text(text.replace('role="heading">', 'role="heading" aria-level="2">'))
+        for unsaid, said in UNSAID:
+            text = text.replace(unsaid, said)
+        path.write_text(text)
 
 
 class Links(html.parser.HTMLParser):
@@ -258,7 +267,7 @@ def main() -> int:
         traces(edition)
     pages(edition)
     bundle_theme(edition.html)
-    level_headings(edition.html)
+    say_unsaid(edition.html)
     epub(edition)
     broken = broken_links(edition.html)
     for line in broken:

@@ -173,12 +173,23 @@ def leave_out(app: Sphinx, name: str, source: list[str]) -> None:
         source[0] = re.sub(rf"\[([^\]]+)\]\([\w./-]*\b{stem}\.md[^)]*\)", r"\1", source[0])
     source[0] = re.sub(r"^```\{toctree\}\n(?::.*\n)*\s*```\n", "", source[0],
                        flags=re.MULTILINE)
+    if name == root_doc:
+        source[0] = without_signposts(source[0])
+
+
+def without_signposts(front: str) -> str:
+    """Takes out of the front page's table the rows that lead nowhere in this edition."""
+    head, rule, rows = front.partition("| --- | --- |\n")
+    return head + rule + "".join(row for row in rows.splitlines(keepends=True)
+                                 if not row.startswith("| ") or "](" in row or "<a " in row)
 
 
 def leave_out_links(app: Sphinx, name: str, source: list[str]) -> None:
     """Takes out of the EPUB the links that are written as HTML, but for their words:
     they lead to files that only a browser's book has."""
     source[0] = re.sub(r'<a href="\.\./[^"]*">(.*?)</a>', r"\1", source[0])
+    if name == root_doc:
+        source[0] = without_signposts(source[0])
 
 
 def prepare_figures(app: Sphinx, tree: nodes.document) -> None:

@@ -168,9 +168,9 @@ class Chapters(SphinxDirective):
         plays = not (tags.has("students") or tags.has("epub"))
         lines = [f"| chapter | runs |{' plays |' * plays} exercises |",
                  f"| --- | --- |{' --- |' * plays} --- |"]
-        for path in contents.chapters():
+        for number, path in enumerate(contents.chapters(), start=1):
             found = contents.contents(path)
-            row = [f"[{found.title}](chapters/{path.name})",
+            row = [f"{number}. [{found.title}](chapters/{path.name})",
                    ", ".join(f"`{name}`" for name in found.programs)]
             if plays:
                 row.append(", ".join(f"`{name}`" for name in found.traces))

@@ -36,6 +36,31 @@ addEventListener("load", () => {
   if (below > 0) list.scrollTo({ top, behavior: "instant" });
 });
 
+/* What is wider than the screen is rolled sideways: with the arrow keys, too, where Tab
+ * can reach it. What fits is no place of Tab's. */
+(function () {
+  const WHAT = [[".figure-roll", "Figure"], [".table-wrapper", "Table"], ["pre", "Listing"]];
+
+  function reach() {
+    for (const [selector, name] of WHAT) {
+      for (const box of document.querySelectorAll(`article ${selector}`)) {
+        if (box.scrollWidth > box.clientWidth) {
+          box.tabIndex = 0;
+          box.setAttribute("role", "group");
+          box.setAttribute("aria-label", `${name}, wider than the screen`);
+        } else if (box.tabIndex === 0) {
+          for (const attribute of ["tabindex", "role", "aria-label"]) {
+            box.removeAttribute(attribute);
+          }
+        }
+      }
+    }
+  }
+
+  addEventListener("load", reach);
+  addEventListener("resize", reach);
+}());
+
 /* Exercises: what was typed is compared with the answer, a number in any base that is
  * marked, or one of some words. */
 (function () {

@@ -23,6 +23,7 @@ from playing import faults
 
 sys.path[:0] = [str(TREE / "docs"), str(TREE / "labs")]
 # pylint: disable=wrong-import-position
+import contents  # noqa: E402
 import release  # noqa: E402
 import tree  # noqa: E402
 
@@ -35,6 +36,11 @@ pytestmark = [
 
 HTML = TREE / "build/book/html"
 SCREENSHOTS = TREE / "build/screenshots"
+# One page of each kind: text, a lab with its player, headers, a front page, a long list,
+# the theme's own.
+KINDS = ("docs/tour", "labs/3-entry", "labs/teacher", "docs/api", "docs/glossary",
+         "docs/index", "docs/traces", "docs/differences", "docs/chapters/7-files",
+         "genindex", "search")
 in_a_browser = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 
@@ -170,20 +176,55 @@ def chromium(book: str, tmp_path_factory: pytest.TempPathFactory
         yield browser
 
 
+def texts(*kinds: str) -> list[Path]:
+    """The pages with text of some kinds, all of them without one; not those that play
+    recorded calls."""
+    found = [path for path in sorted(HTML.rglob("*.html")) if path.parent != HTML / "traces"
+             and path != HTML / "index.html"]
+    return [path for path in found if not kinds or path.parent.name in kinds]
+
+
 @in_a_browser
 def test_no_page_complains_or_asks_for_anything_from_outside(chromium: Browser
                                                              ) -> None:
+    """Neither in the console, nor, as Furo does, in the page."""
+    complaints = []
     for page in sorted(HTML.rglob("*.html")):
         chromium.open(page)
-    assert chromium.collect() == ([], [])
+        complaints += chromium.run("""return [...document.querySelectorAll('article nav')]
+            .map((nav) => getComputedStyle(nav, '::before').content)
+            .filter((said) => said.includes('ERROR'));""")
+    assert chromium.collect() == ([], []) and not complaints
+
+
+@in_a_browser
+def test_the_front_page_lists_each_chapter_once(chromium: Browser) -> None:
+    chromium.open(HTML / "docs/index.html")
+    listed = chromium.run("return [...document.querySelectorAll('article section td a')]"
+                          ".map((link) => link.getAttribute('href'))"
+                          ".filter((place) => place.startsWith('chapters/'));")
+    named = chromium.run("return [...document.querySelectorAll('.toctree-wrapper a')]"
+                         ".map((link) => link.getAttribute('href'));")
+    chapters = [f"chapters/{path.stem}.html" for path in contents.chapters()]
+    assert listed[1:] == chapters and listed[0] == chapters[0], "Chapter 1, then the table"
+    assert not set(named) & set(chapters)
+
+
+@pytest.mark.parametrize("name", ["html/docs/index.html", "epub/docs/index.xhtml"])
+def test_no_row_of_an_editions_front_page_leads_nowhere(name: str, book: str) -> None:
+    page = (TREE / "build/book" / name).read_text()
+    rows = re.findall(r"<tr.*?</tr>", page.partition("<tbody>")[2].partition("</tbody>")[0],
+                      re.DOTALL)
+    assert len(rows) >= 6 and all("<a " in row for row in rows)
+    assert ("Recorded calls" in page) == name.startswith("html")
 
 
 @in_a_browser
 def test_its_search_works_from_the_disk(chromium: Browser) -> None:
+    """What it finds comes one by one."""
     chromium.driver.get((HTML / "search.html").as_uri() + "?q=swapgs")
-    chromium.driver.implicitly_wait(deadlines.answer())
-    found = chromium.driver.find_elements("css selector", "ul.search li a")
-    assert any("tour" in link.get_attribute("href") for link in found)
+    assert chromium.eventually("""return [...document.querySelectorAll('ul.search li a')]
+        .some((link) => link.href.includes('tour'));""", True)
 
 
 @in_a_browser
@@ -237,7 +278,7 @@ def test_the_letters_of_a_figure_can_be_read_on_a_phone(chromium: Browser) -> No
     """A figure is 760 wide, its letters 12: 9 at least are to be left of them."""
     chromium.look(375, 800, phone=True)
     small = []
-    for path in sorted(HTML.glob("labs/?-*.html")):
+    for path in texts("labs", "chapters", "docs"):
         chromium.open(path)
         small += [f"{path.stem}: {name}" for name in chromium.run("""
             return [...document.querySelectorAll('article img')].filter((image) =>
@@ -249,8 +290,8 @@ def test_the_letters_of_a_figure_can_be_read_on_a_phone(chromium: Browser) -> No
 @in_a_browser
 def test_the_words_of_a_figure_are_apart(chromium: Browser) -> None:
     glued = []
-    for path in sorted(HTML.glob("labs/?-*.html")):
-        source = (TREE / "labs" / f"{path.stem}.md").read_text()
+    for path in texts("labs", "chapters", "docs"):
+        source = (TREE / path.relative_to(HTML).with_suffix(".md")).read_text()
         chromium.open(path)
         for alt in chromium.run("return [...document.querySelectorAll('article img')]"
                                 ".map((image) => image.alt);"):
@@ -269,7 +310,7 @@ def test_a_name_is_broken_only_at_its_joints(chromium: Browser, width: int, whol
     not, and nowhere - and > or - and ENOSYS."""
     chromium.look(width, 800, phone=width < 400)
     torn = []
-    for path in sorted((*HTML.glob("docs/**/*.html"), *HTML.glob("labs/*.html"))):
+    for path in texts("labs", "chapters", "docs"):
         chromium.open(path)
         torn += [f"{path.stem}: {name}" for name in chromium.run("""
             const [whole, where] = arguments;
@@ -341,12 +382,13 @@ def test_an_exercise_says_whether_an_answer_is_right(chromium: Browser) -> None:
 
 
 @in_a_browser
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_axe_finds_no_serious_fault(dark: bool, chromium: Browser, axe: str) -> None:
-    chromium.look(1280, 800, dark=dark)
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, True)],
+                         ids=["desk-light", "desk-dark", "phone"])
+def test_axe_finds_no_serious_fault(width: int, dark: bool, chromium: Browser, axe: str
+                                    ) -> None:
+    chromium.look(width, 800, dark=dark, phone=width < 400)
     found = []
-    for name in ("docs/tour", "labs/3-entry", "docs/glossary", "docs/index",
-                 "docs/chapters/5-processes"):
+    for name in KINDS:
         chromium.open(HTML / f"{name}.html")
         found += [f"{name}: {fault}" for fault in faults(chromium, axe)]
     assert not found, "\n".join(found)
@@ -357,12 +399,50 @@ def test_axe_finds_no_serious_fault(dark: bool, chromium: Browser, axe: str) -> 
                          [("desk", 1280, 800), ("phone", 375, 800)])
 def test_nothing_is_wider_than_the_screen(chromium: Browser, name: str, width: int,
                                           height: int) -> None:
+    """What is, is rolled in a box of its own, which Tab reaches."""
     chromium.look(width, height, phone=name == "phone")
-    too_wide = []
-    for page in sorted(HTML.glob("*/*.html")):
-        if page.parent.name in ("docs", "labs"):
-            chromium.open(page)
-            chromium.screenshot(SCREENSHOTS / f"book-{page.stem}-{name}.png")
-            if chromium.run("return document.documentElement.scrollWidth") > width:
-                too_wide.append(page.name)
+    too_wide, out_of_reach = [], []
+    for page in texts():
+        chromium.open(page)
+        chromium.screenshot(SCREENSHOTS / f"book-{page.stem}-{name}.png")
+        if chromium.run("return document.documentElement.scrollWidth") > width:
+            too_wide.append(page.name)
+        out_of_reach += [f"{page.stem}: {text}" for text in chromium.run("""
+            return [...document.querySelectorAll('article *')].filter((box) =>
+                box.scrollWidth > box.clientWidth && box.tabIndex < 0
+                && ['auto', 'scroll'].includes(getComputedStyle(box).overflowX))
+                .map((box) => `${box.tagName} ${box.textContent.slice(0, 40)}`);""")]
     assert not too_wide
+    assert not out_of_reach
+
+
+@in_a_browser
+@pytest.mark.parametrize("height", [800, 844])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_framed_player_is_in_sight(width: int, height: int, chromium: Browser) -> None:
+    """On a desk its panels and its step buttons; on a phone all of it."""
+    chromium.look(width, height, phone=width < 400)
+    chromium.open(HTML / "labs/5-fork.html")
+    tall = chromium.run("return document.querySelector('iframe.trace').offsetHeight;")
+    frame = chromium.driver.find_element("css selector", "iframe.trace")
+    chromium.driver.execute_script("arguments[0].scrollIntoView()", frame)
+    chromium.driver.switch_to.frame(frame)
+    try:
+        chromium.eventually("return Boolean(player && player.section);", True)
+        top, bottom = chromium.run("""return ['main', '.steps'].map((part, i) => { const box =
+            player.shadowRoot.querySelector(part).getBoundingClientRect();
+            return i ? box.bottom : box.top; });""")
+    finally:
+        chromium.driver.switch_to.default_content()
+    assert bottom - top <= height and bottom <= tall
+    assert width > 400 or tall <= height
+
+
+@in_a_browser
+def test_an_exercises_text_stands_clear_of_its_edge(chromium: Browser) -> None:
+    chromium.look(1280, 800)
+    chromium.open(HTML / "docs/chapters/3-traps.html")
+    gaps = chromium.run("""return [...document.querySelectorAll('.exercise')].map((box) =>
+        box.querySelector('.question').getBoundingClientRect().left
+        - box.getBoundingClientRect().left);""")
+    assert len(gaps) >= 8 and min(gaps) >= 12
