@@ -34,6 +34,9 @@ VISITS = 4
 # QEMU says nothing to a packet of more than 4096 characters.
 MEMORY_IN_A_PACKET = 1024
 
+# How requests begin that leave every register as it is; but a line for the monitor
+# may do anything.
+LOOKS, MONITOR = ("g", "p", "m", "M", "Z", "z", "q", "Q", "?"), "qRcmd,"
 # How often a step is taken that came back with nothing done.
 STEP_TRIES = 16
 
@@ -112,6 +115,10 @@ class Gdb:
         self._buffer = b""
         self._ack = True
         self._owed = b""
+        # All registers as they are, once somebody has asked.
+        self._seen: Optional[str] = None
+        # Breakpoints of run_to that are still there, and nobody's.
+        self._left: set[int] = set()
         # How long the machine may run until it stops, in seconds, unless said.
         self.patience: float = deadlines.run()
         # Told when such a wait begins, and asked at times while it lasts: more
@@ -128,13 +135,15 @@ class Gdb:
 
     def close(self) -> None:
         """Ends the connection; a machine that still runs goes on by itself."""
+        with contextlib.suppress(GdbError, OSError):
+            self._take_away_left()
         self._socket.close()
 
     # ---- registers ----------------------------------------------------------
 
     def registers(self) -> dict[str, int]:
         """Every register by its name in the target description; RFLAGS without RF."""
-        data = bytes.fromhex(self.ask("g").replace("x", "0"))
+        data = bytes.fromhex(self._all().replace("x", "0"))
         return {
             name: _promised(name, data[r.offset:r.offset + r.size])
             for name, r in self.layout.items()
@@ -144,8 +153,18 @@ class Gdb:
     def register(self, name: str) -> int:
         """One register, as registers() has it; KeyError for a name the machine does
         not have."""
-        answer = self.ask(f"p{self.layout[name].number:x}")
-        return _promised(name, bytes.fromhex(self._checked(answer)))
+        place = self.layout[name]
+        told = self._all()[2 * place.offset:2 * (place.offset + place.size)]
+        if len(told) < 2 * place.size or "x" in told:
+            told = self._checked(self.ask(f"p{place.number:x}"))
+        return _promised(name, bytes.fromhex(told))
+
+    def _all(self) -> str:
+        """The packet with every register. Between two runs it is asked for once: most
+        of what a packet costs is waking QEMU."""
+        if self._seen is None:
+            self._seen = self._checked(self.ask("g"))
+        return self._seen
 
     def set_register(self, name: str, value: int) -> None:
         """Writes one register; a selector also loads its descriptor."""
@@ -226,7 +245,10 @@ class Gdb:
     def insert_breakpoint(self, address: int) -> None:
         """Stops before the instruction there, in every address space; it may be
         set before anything is mapped."""
-        self._checked(self.ask(f"Z1,{address:x},1"))
+        if address in self._left:
+            self._left.remove(address)
+        else:
+            self._checked(self.ask(f"Z1,{address:x},1"))
 
     def remove_breakpoint(self, address: int) -> None:
         self._checked(self.ask(f"z1,{address:x},1"))
@@ -246,17 +268,18 @@ class Gdb:
         the step is taken again. (A jump to itself, which differs in none
         either, is only taken some times too often.)
         """
-        before = self.ask("g")
+        before = self._all()
         for _ in range(STEP_TRIES):
             self._send("s")
             stop = self._stop(deadlines.answer())
-            if stop.signal != SIGTRAP or self.ask("g") != before:
+            if stop.signal != SIGTRAP or self._all() != before:
                 break
         return stop
 
     def resume(self) -> None:
         """Lets the machine run on and returns at once; `wait` or `interrupt`
         take it up again."""
+        self._take_away_left()
         self._send("c")
 
     def wait(self, deadline: Optional[float] = None) -> Stop:
@@ -272,8 +295,8 @@ class Gdb:
         9.0, the write that ends the machine ended QEMU at once. Since then it asks
         QEMU's main loop to: the CPU runs on for a while and may stop once more, but
         QEMU leaves before it reads another packet. (What is asked does not matter,
-        but "?" would take all breakpoints away.)"""
-        self.ask("qC")
+        and the registers are mostly what comes next.)"""
+        self._all()
 
     def cont(self, deadline: Optional[float] = None) -> Stop:
         """Runs to the next breakpoint or watchpoint."""
@@ -341,15 +364,19 @@ class Gdb:
 
     @contextlib.contextmanager
     def _breakpoints_at(self, places: Iterable[int]) -> Iterator[None]:
-        """Breakpoints there, while a `with` lasts."""
+        """Breakpoints there, while a `with` lasts. QEMU translates anew what a
+        breakpoint was set or taken away in, and who runs to a place mostly comes to
+        it again: so they are taken away only when the machine runs on without."""
         for place in places:
             self.insert_breakpoint(place)
         try:
             yield
         finally:
-            with contextlib.suppress(GdbError):
-                for place in places:
-                    self.remove_breakpoint(place)
+            self._left.update(places)
+
+    def _take_away_left(self) -> None:
+        while self._left:
+            self.remove_breakpoint(self._left.pop())
 
     def step_until(
         self, done: Callable[[dict[str, int]], bool], limit: int = 100_000
@@ -407,7 +434,7 @@ class Gdb:
 
     def monitor(self, line: str) -> str:
         """The answer of QEMU's monitor, through the debugger's connection."""
-        self._send("qRcmd," + line.encode().hex())
+        self._send(MONITOR + line.encode().hex())
         text = ""
         while True:
             answer = self._receive(time.monotonic() + deadlines.answer())
@@ -457,6 +484,8 @@ class Gdb:
         return answer
 
     def _send(self, request: str) -> None:
+        if not request.startswith(LOOKS) or request.startswith(MONITOR):
+            self._seen = None
         data = request.encode()
         self._write(b"$%s#%02x" % (data, sum(data) & 0xFF))
 

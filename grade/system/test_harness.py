@@ -206,6 +206,34 @@ def test_a_run_leaves_no_breakpoint_whatever_ends_it(circling: Gdb) -> None:
     assert circling.run_to({JUMP: None}) == JUMP
 
 
+def test_a_breakpoint_that_is_left_stops_nobody(circling: Gdb) -> None:
+    """It stays while the machine stands, for most come by again."""
+    circling.run_to(FIRST)
+    assert circling.run_to(JUMP) == JUMP  # and not at FIRST, which is on the way
+    with pytest.raises(GdbTimeout):
+        circling.cont(0.5)
+    circling.interrupt()
+
+
+def test_between_two_runs_registers_are_asked_for_once(
+        circling: Gdb, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+    write = circling._write
+    monkeypatch.setattr(circling, "_write", lambda data: sent.append(
+        data.lstrip(b"+").decode()) or write(data))
+    circling.run_to(FIRST)
+    sent.clear()
+    before = circling.register("rax")
+    assert circling.registers()["rax"] == before and circling.register("rip") == FIRST
+    circling.read(FIRST, 1)
+    assert [packet[:2] for packet in sent] == ["$m"]  # the run has asked for them
+    circling.set_register("rax", before + 7)
+    assert circling.register("rax") == before + 7
+    circling.monitor("info registers")
+    circling.register("rax")
+    assert [packet[:2] for packet in sent[1:]] == ["$P", "$g", "$q", "$g"]
+
+
 def test_a_stop_elsewhere_is_said_and_not_passed_by(circling: Gdb) -> None:
     circling.insert_breakpoint(JUMP)
     with pytest.raises(StoppedElsewhere) as caught:
