@@ -6,8 +6,10 @@
  *	words, '...', "...", \x, $?, # to the end of the line
  *	a; b	a & b	a && b	a || b	a | b | c
  *	a < file	a > file	a >> file	a 2> file	a 2>&1
- *	cd [directory], exit [status], help, jobs, fg, bg [job], wait
+ *	cd [directory], exit [status], help, jobs, fg, bg [%job], wait
+ *	kill [-signal] pid or %job
  *	Ctrl-C and Ctrl-Z, for what runs
+ *	at a terminal: arrows, Home, End, Ctrl-A, E, K, U, W, Delete (shell/line.c)
  *
  * Names without a slash are programs in /bin.
  *
@@ -66,6 +68,7 @@ static const struct {
 	{ "fg", fg_command },
 	{ "bg", bg_command },
 	{ "wait", wait_command },
+	{ "kill", kill_command },
 };
 
 bool run_builtin(char **argv)

@@ -52,6 +52,15 @@ def run_in_front(shell: Machine, line: str) -> None:
     shell.expect(r"^are you there\?\nare you there\?\n")
 
 
+def ends(shell: Machine, line: str, job: int, status: int = 143) -> bool:
+    """Types a line, and waits until the shell has said that a job ended by it. It
+    says so before a prompt, this or a later one; cd takes no process."""
+    said = shell.command(line)
+    while f"[{job}] ended" not in said:
+        said += shell.command("cd /")
+    return f"[{job}] ended, status {status}" in said
+
+
 # Two makes at once would build the same files.
 makes = pytest.mark.xdist_group("make")
 
@@ -126,7 +135,7 @@ def test_ctrl_c_reaches_a_handler(shell: Machine) -> None:
 
 def test_ctrl_c_ends_all_of_a_pipe(shell: Machine) -> None:
     shell.send("cat | cat | cat\n")
-    shell.expect(r"cat$")
+    shell.expect(r"cat\n")
     shell.send("\x03")
     shell.expect(r"^\$ ")
     assert "cat" not in shell.command("ps")
@@ -148,7 +157,7 @@ def test_ctrl_c_reaches_nobody_in_the_background(shell: Machine) -> None:
 
 def test_ctrl_d_after_text_gives_the_text(shell: Machine) -> None:
     shell.send("cat\n")
-    shell.expect(r"cat$")
+    shell.expect(r"cat\n")
     shell.send("half\x04")
     shell.expect(r"halfhalf")
     shell.send("\x04")
@@ -212,7 +221,9 @@ def test_a_line_of_a_thousand_characters_does_no_harm(shell: Machine) -> None:
 def test_a_page_that_is_pasted_at_once_comes_whole(shell: Machine) -> None:
     text = "".join(f"line {n} of a page that is longer than the ring\n"
                    for n in range(200))
-    shell.send("sleep 1 ; wc\n" + text + "\x04")  # nobody reads for a second
+    shell.send("sleep 1 ; wc\n")
+    shell.expect(r"wc\n")
+    shell.send(text + "\x04")  # nobody reads for a second
     shell.expect(rf"^ *200 +{len(text.split())} +{len(text)}\b")
     shell.expect(r"^\$ ")
 
@@ -230,7 +241,9 @@ def test_more_processes_than_there_can_be_is_an_error_and_no_end(shell: Machine
         shell.expect(r"\$ ")
     assert "cannot start a process: no process left" in shell.console
     assert "running  sleep 1000" in shell.command("jobs")
-    # kill is a program, and would be one more: Ctrl-C makes room.
+    assert "there is no such job" in shell.command("kill %60")
+    assert ends(shell, "kill %1", 1)  # no program, which would be one more
+    assert shell.command("sleep 0; echo $?") == "0\n"
     shell.send("fg\n")
     shell.expect(r"fg\nsleep 1000 .*\n")
     shell.send("\x03")
@@ -336,3 +349,130 @@ def test_help_has_every_program(shell: Machine) -> None:
     words = re.findall(r"[\w-]+", shell.command("help"))
     missing = set(shell.command("ls /bin").split()) - set(words)
     assert not missing, "user/etc/help has no line for these"
+
+
+# ---- a line is edited -------------------------------------------------------
+
+UP, DOWN, RIGHT, LEFT = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D"
+
+
+@pytest.mark.parametrize("keys, line", [
+    ("ecXho" + LEFT * 2 + "\x7f" + "\x05 left", "left"),
+    ("ho wrong" + "\x01ec\x05\x17right", "right"),
+    ("cho home" + "\x1b[He", "home"),
+    ("cho home" + "\x1bOHe\x1bOF s", "home s"),
+    ("cho home" + "\x1b[1~e\x1b[4~ t", "home t"),
+    ("XXXecho kill" + "\x01" + RIGHT * 3 + "\x15", "kill"),
+    ("echo end and more" + LEFT * 9 + "\x0b", "end"),
+    ("Yecho delete" + "\x01\x1b[3~", "delete"),
+    ("Yecho control d" + "\x01\x04", "control d"),
+    ("echo one two" + LEFT * 3 + "\x17", "two"),
+    ("echo \u00e4\u00f6\u00fc" + LEFT * 2 + "\x7f" + RIGHT * 5 + "!", "\u00f6\u00fc!"),
+    ("echo \u00e4" + LEFT + "\u20ac", "\u20ac\u00e4"),
+    (LEFT * 3 + RIGHT * 3 + "\x7f\x0b\x15\x17" + DOWN + "echo \x1b[1;5Cnothing",
+     "nothing"),
+])
+def test_keys_go_back_in_the_line(shell: Machine, keys: str, line: str) -> None:
+    shell.send(keys.encode() + b"\n")
+    shell.expect(rf"^{re.escape(line)}\n\$ ")
+
+
+def test_up_and_down_go_through_what_was_typed(shell: Machine) -> None:
+    for word in ("one", "two", "two", "three"):
+        shell.command(f"echo {word}")
+    shell.send(UP * 3 + "!\n")  # the second two is no line of its own
+    shell.expect(r"^one!\n\$ ")
+    shell.send("echo unfinished" + UP * 2 + DOWN * 3 + " line\n")
+    shell.expect(r"^unfinished line\n\$ ")
+    shell.send(UP * 200 + "?\n")
+    shell.expect(r"^one\?\n\$ ")
+
+
+def test_the_history_forgets_the_oldest_and_nothing_else(shell: Machine) -> None:
+    for number in range(80):
+        shell.command(f"echo {number}")
+    shell.send(UP * 100 + ".\n")
+    shell.expect(r"^16\.\n\$ ")
+
+
+def test_a_program_has_the_terminal_as_it_was(shell: Machine) -> None:
+    """Lines, echo and rubout are the kernel's there, before and after Ctrl-C."""
+    for _ in range(2):
+        run_in_front(shell, "cat")
+        shell.send("wrong\x15right\n")
+        shell.expect(r"^right\n")
+        shell.send("\x03")
+        shell.expect(r"^\$ ")
+
+
+def test_what_is_typed_into_a_file_of_commands_is_as_it_was(shell: Machine) -> None:
+    assert shell.command("echo 'echo a b' | sh") == "a b\n"
+
+
+def screen_of(text: str, width: int) -> list[str]:
+    """What a terminal of that width shows of this text."""
+    rows, row, column = {}, 0, 0
+    for piece in re.findall(r"\x1b\[\d*[A-Z]|.", text, re.DOTALL):
+        count = int(re.sub(r"\D", "", piece) or 1) if len(piece) > 1 else 0
+        if piece == "\n":
+            row, column = row + 1, 0
+        elif piece == "\r":
+            column = 0
+        elif piece.endswith("A") and count:
+            row -= count
+        elif piece.endswith("C") and count:
+            column += count
+        elif piece.endswith("J") and count:
+            rows = {at: there for at, there in rows.items()
+                    if at[0] < row or at[0] == row and at[1] < column}
+        else:
+            if column == width:
+                row, column = row + 1, 0
+            rows[row, column] = piece
+            column += 1
+    last = max((at[0] for at in rows), default=0)
+    return ["".join(rows.get((n, c), " ") for c in range(width)).rstrip()
+            for n in range(last + 1)]
+
+
+@pytest.mark.parametrize("length", [72, 73, 74, 75, 152, 153, 154, 200])
+def test_a_line_longer_than_the_screen_is_shown_right(shell: Machine, length: int
+                                                      ) -> None:
+    """It is typed with mistakes: at its beginning, at its end, ninety before that
+    (and a key too many at the end of the program's name makes no difference)."""
+    begin = len(shell.console)
+    text = "".join(chr(ord("a") + n % 26) for n in range(length))
+    back = min(90, length)
+    shell.send(f"cho {text}??" + "\x01e\x05\x7f\x7f!" + LEFT * back + "-\n")
+    said = f"{text}!"
+    said = said[:-back] + "-" + said[-back:]
+    shell.expect(rf"^{said}\n\$ ")
+    shown = screen_of("$ " + shell.console[begin:], 80)
+    wanted = f"$ echo {said}"
+    rows = [wanted[n:n + 80] for n in range(0, len(wanted), 80)]
+    assert shown[:len(rows)] == rows
+
+
+def test_a_job_is_named_with_a_percent_sign(shell: Machine) -> None:
+    shell.command("sleep 1000 &")
+    shell.command("sleep 2000 | cat &")
+    assert ends(shell, "kill %2", 2)
+    assert shell.command("jobs") == "[1] running  sleep 1000\n"
+    shell.send("fg %1\n")
+    shell.expect(r"^sleep 1000\n")
+    shell.send("\x1a")
+    shell.expect(r"^\[1\] stopped  sleep 1000\n\$ ")
+    assert shell.command("bg %1") == "sleep 1000 &\n"
+    shell.command("kill -19 %1")
+    while "stopped" not in shell.command("jobs"):
+        pass
+    assert "sh: %7: there is no such job; try jobs\n" in shell.command("kill -0 %7")
+    assert ends(shell, "kill %1", 1)  # which first lets it go on
+
+
+def test_kill_takes_numbers_as_the_program_does(shell: Machine) -> None:
+    said = shell.command("sleep 1000 &")
+    pid = said.split()[1]
+    assert "usage: kill" in shell.command("kill")
+    assert shell.command("kill -9 nobody; echo $?").endswith("\n1\n")
+    assert ends(shell, f"kill -9 {pid}", 1, status=137)

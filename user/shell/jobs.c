@@ -5,6 +5,8 @@
  */
 #include "shell/jobs.h"
 
+#include "shell/line.h"
+
 #define MAX_JOBS 64
 
 /* A pipeline that has been started. */
@@ -15,6 +17,7 @@ struct job {
 	size_t started, alive, stopped; /* how many of them */
 	int status; /* of the last stage, as wait4 gives it */
 	bool interrupted;
+	bool killed; /* by kill: whoever typed it knows why it ends */
 	char text[80];
 };
 
@@ -22,8 +25,7 @@ bool interactive;
 int script_fd = -1;
 
 static struct job jobs[MAX_JOBS];
-static long shell_group; /* 0: no job control */
-static volatile bool at_prompt;
+static long shell_group;   /* 0: no job control */
 static volatile int noted; /* the signal of a key, which came to the shell */
 
 /* ---- the terminal ---- */
@@ -31,24 +33,15 @@ static volatile int noted; /* the signal of a key, which came to the shell */
 static void note_key(int signal)
 {
 	noted = signal;
-	if (at_prompt && signal == SIGINT)
-		dprintf(2, "\n$ ");
 }
 
+/* A key that comes from the moment on at which the line is done is for what it
+ * starts, so nothing is forgotten then. */
 long read_command(int fd, char *line, size_t size, bool *too_long)
 {
-	long length;
-
-	at_prompt = interactive;
-	if (interactive)
-		dprintf(2, "$ ");
-	do {
-		noted = 0;
-		length = read_line(fd, line, size, too_long);
-	} while (length < 0 && noted == SIGINT);
-	at_prompt = false;
 	noted = 0;
-	return length;
+	return interactive ? edit_line("$ ", line, size, too_long)
+			   : read_line(fd, line, size, too_long);
 }
 
 static void give_terminal(long group)
@@ -263,7 +256,8 @@ static void explain_end(const struct job *job, int status)
 {
 	int signal = WTERMSIG(status);
 
-	if (!WIFEXITED(status) && signal != SIGPIPE && signal != SIGINT)
+	if (!WIFEXITED(status) && signal != SIGPIPE && signal != SIGINT &&
+	    !job->killed)
 		dprintf(2, "sh: %s: killed by signal %d, %s\n", job->text,
 			signal, signal_text(signal));
 }
@@ -449,4 +443,56 @@ int fg_command(char **argv)
 int bg_command(char **argv)
 {
 	return go_on(argv, false);
+}
+
+/* All of a job: its group, or without job control one by one. What has stopped can
+ * only end when it goes on. */
+static void send_to_job(struct job *job, int signal)
+{
+	job->killed = true;
+	for (size_t i = 0; i < job->started; i++) {
+		long to = shell_group ? -job->group : job->pids[i];
+
+		kill(to, signal);
+		if (job->stopped && signal == SIGTERM)
+			kill(to, SIGCONT);
+		if (shell_group)
+			return;
+	}
+}
+
+/* Here, since only the shell knows its jobs, and since it works too where no other
+ * process can be had. */
+int kill_command(char **argv)
+{
+	unsigned long signal = SIGTERM, number;
+	int failed = 0;
+
+	if (argv[1] && argv[1][0] == '-' && parse_number(argv[1] + 1, &signal))
+		argv++;
+	if (!argv[1]) {
+		dprintf(2, "usage: kill [-SIGNAL] PID|%%JOB...\n");
+		return 2;
+	}
+	for (; argv[1]; argv++) {
+		bool group = argv[1][0] == '-';
+		long error = -EINVAL;
+
+		if (argv[1][0] == '%') {
+			struct job *job = named_job(argv);
+
+			failed |= !job;
+			if (job)
+				send_to_job(job, (int)signal);
+			continue;
+		}
+		if (parse_number(argv[1] + group, &number))
+			error = kill(group ? -(long)number : (long)number,
+				     (int)signal);
+		if (error < 0)
+			dprintf(2, "kill: %s: %s\n", argv[1],
+				error_text(error));
+		failed |= error < 0;
+	}
+	return failed;
 }

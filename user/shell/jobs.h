@@ -16,8 +16,7 @@ void jobs_take_terminal(void);
 
 extern bool interactive; /* the shell is typed at */
 
-/* Reads a line as read_line does, after a prompt if somebody types. Ctrl-C there
- * gives another prompt: the terminal has forgotten the line by then. */
+/* Reads a line: of a script, or of what is typed after a prompt. */
 long read_command(int fd, char *line, size_t size, bool *too_long);
 
 /* The script that the shell reads from; not for the programs. -1: none. */
@@ -29,10 +28,12 @@ void run_pipeline(const struct pipeline *p);
 /* Says what became of those in the background, those that have ended. */
 void jobs_tell(void);
 
-/* The commands that are about jobs. argv[1] is a job's number or NULL, the last. */
+/* The commands that are about jobs. argv[1] is a job's number, 2 or
+ * %2, or NULL, the last; kill takes signals and processes' numbers, too. */
 int wait_command(char **argv);
 int jobs_command(char **argv);
 int fg_command(char **argv);
 int bg_command(char **argv);
+int kill_command(char **argv);
 
 #endif
