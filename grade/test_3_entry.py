@@ -302,9 +302,22 @@ def test_the_result_comes_back_in_rax(lab: Lab) -> None:
         sentence = (f"RAX came back from {call.name} holding its number, {number}, "
                     "and not the result" if call.after["rax"] == number
                     else f"{call.name} gave {call.result}")
-        blame(lab, sentence, proved(lab, Rule.RESULT, Rule.SHIFT, about=["rax"])
-              or culprit(lab),
+        mistake = (proved(lab, Rule.RESULT, Rule.SHIFT, about=["rax"])
+                   or culprit(lab))
+        if not mistake and call.returned == call.after["rax"]:
+            wrong(sentence + why_returned(call, result),
+                  where=lab.place("syscall_handler"), expected=str(result),
+                  found=str(call.result), gdb="break syscall_handler")
+        blame(lab, sentence, mistake,
               expected=str(result), found=str(call.result), gdb="break syscall_exit")
+
+
+def why_returned(call: Call, result: int) -> str:
+    """Of a wrong result that the stub has passed on as it got it."""
+    narrow = (call.result ^ result) & 0xffffffff == 0
+    return (": syscall_handler had returned that, and the stub passed it on"
+            + ("; the low 32 bits are right, as if the handler kept the result in an "
+               "int" if narrow else ""))
 
 
 @points(2)

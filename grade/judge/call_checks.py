@@ -106,7 +106,7 @@ def make_core_calls(caller: Caller) -> List[Tuple[Call, int]]:
         ("a wait4 without children", WAIT4, (-1, 0, 0), ECHILD),
         ("a call that does not exist", NOTHING, (), ENOSYS),
     ]
-    made = [(caller.call(number, *arguments, name=name), result)
+    made = [(caller.watched_call(number, *arguments, name=name), result)
             for name, number, arguments, result in calls]
     busy = caller.clobbered_call(NOTHING, "a call whose handler uses all that C may")
     # An address, say: positive, and wider than an int.

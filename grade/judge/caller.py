@@ -29,11 +29,15 @@ CLOBBERED = tuple(r for r in CALLER_SAVED if r not in ("rax", "r11"))
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One call: every register before SYSCALL and after it."""
+    """One call: every register before SYSCALL and after it.
+
+    returned  RAX when syscall_handler came back, where that was looked at.
+    """
 
     name: str
     before: Registers
     after: Registers
+    returned: Optional[int] = None
 
     @property
     def result(self) -> int:
@@ -123,6 +127,21 @@ class Caller:
         self.enter()
         self.run_to(self.after)
         return Call(self.doing, before, self.gdb.registers())
+
+    def watched_call(self, number: int, *arguments: int, name: str) -> Call:
+        """One call, and what syscall_handler returned in it."""
+        self.doing = name
+        before = self.prepare(number, *arguments)
+        self.enter()
+        returned = None
+        if self.run_to(self.kernel.address("syscall_handler"),
+                       self.after) != self.after:
+            back = self.gdb.read_u64(self.gdb.register("rsp"))
+            if self.run_to(back, self.after) == back:
+                returned = self.gdb.register("rax")
+        if self.gdb.register("rip") != self.after:
+            self.run_to(self.after)
+        return Call(name, before, self.gdb.registers(), returned)
 
     def clobbered_call(self, number: int, name: str, *, result: Optional[int] = None,
                        **fixed: int) -> Call:
