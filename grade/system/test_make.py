@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import re
 import subprocess
 from pathlib import Path
@@ -78,6 +79,26 @@ def test_who_watches_a_run_is_told_that_it_goes_on(make_environment: dict[str, s
         told = shown.read(4096).decode()
     assert told.startswith("run: still running. Ctrl-C ends it, or TIMEOUT=15 seconds.")
     assert "run: no end within 15 s" in told
+
+
+def test_who_ends_a_run_as_told_hears_nothing_of_the_script(
+        make_environment: dict[str, str]) -> None:
+    """A signal, as of Ctrl-C, goes to the script and to QEMU; the reminder has ended
+    by then."""
+    screen, terminal = pty.openpty()
+    with open(screen, "rb", 0) as shown, subprocess.Popen(
+            ["sh", "kernel/host/run.sh", "batch"], cwd=TREE, start_new_session=True,
+            env={**make_environment, "PROG": "sleep 1000"}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=terminal) as run:
+        os.close(terminal)
+        try:
+            assert b"still running" in shown.read(4096)
+            os.killpg(run.pid, signal.SIGTERM)
+            assert run.wait(deadlines.host()) == 130
+            assert "kill" not in shown.read(4096).decode()
+        finally:
+            if run.poll() is None:
+                os.killpg(run.pid, signal.SIGKILL)
 
 
 def test_run_boots_by_seabios_too(make: Command) -> None:

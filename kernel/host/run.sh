@@ -30,7 +30,10 @@ trap 'rm -f "$log"' EXIT
 # QEMU runs beside this script, so that a signal to the script ends it too.
 # Its input is named, for the shell would give it none.
 exec 3<&0
-trap 'trap "" INT TERM HUP; kill "$qemu" $reminder; wait; exit 130' INT TERM HUP
+trap 'trap "" INT TERM HUP
+kill "$qemu" $reminder 2> /dev/null
+wait
+exit 130' INT TERM HUP
 if [ "$1" = terminal ]; then
     QEMU_MONITOR=console sh kernel/host/qemu.sh -serial chardev:console \
         -chardev "stdio,id=console,mux=on,signal=off,logfile=$log" <&3 &
