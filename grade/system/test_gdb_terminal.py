@@ -18,19 +18,25 @@ from replay.session import copy_tree
 
 
 class Tmux:
-    """A terminal of 100 x 45 that a test can type into and look at."""
+    """A terminal of 100 x 45, or as wide as is said, that a test can type into and look
+    at."""
 
-    def __init__(self, directory: Path, environment: dict[str, str]) -> None:
+    def __init__(self, directory: Path, environment: dict[str, str], width: int = 100) -> None:
+        self._width = width
         self._base = ["tmux", "-S", str(directory / "tmux"), "-f", "/dev/null"]
         self._environment = environment
         self._directory = directory
 
     def __enter__(self) -> Tmux:
-        self("new-session", "-d", "-x", "100", "-y", "45", "-s", "test", "sh")
+        self("new-session", "-d", "-x", str(self._width), "-y", "45", "-s", "test", "sh")
         return self
 
     def __exit__(self, *_: object) -> None:
         self("kill-server")
+
+    def lines(self, pane: str = "test") -> list[str]:
+        """What is on the screen, a line that the terminal had to break as one."""
+        return self("capture-pane", "-p", "-J", "-t", pane).rstrip("\n").split("\n")
 
     def __call__(self, *words: str) -> str:
         return subprocess.run([*self._base, *words], env=self._environment, text=True,
@@ -49,6 +55,63 @@ class Tmux:
                 return screen
             assert time.monotonic() < until, f"no {pattern!r} on:\n{screen}"
             time.sleep(0.05)
+
+
+@pytest.fixture(params=[80, 160])
+def sized(request: pytest.FixtureRequest, tmp_path: Path, make_environment: dict[str, str]
+          ) -> Iterator[Tmux]:
+    """GDB on a machine that runs forktest, alone in a terminal of 80 or 160 columns."""
+    tree = copy_tree(tmp_path / "tree")
+    with Tmux(tmp_path, {**make_environment, "TERM": "screen"}, request.param) as tmux:
+        tmux("new-window", "-d", "-t", "test:5", "-c", str(tree),
+             "make qemu GDB=1 PROG=/bin/forktest")
+        tmux.type(f"cd {shlex.quote(str(tree))}; PS1='ready> '; "
+                  "while [ ! -S build/gdb.sock ]; do sleep 0.1; done; make gdb")
+        tmux.wait_for(r"^\(gdb\)$")
+        yield tmux
+        tmux.type("quit")
+        tmux.wait_for(r"^ready>$")
+    wait_until(lambda: not qemu_of(tree), "a QEMU is left")
+
+
+# What is typed, a pattern of what comes, and how many lines that may take at 80 columns.
+SESSION = [
+    ("next-syscall", r"^=> \d+ +asm\(.swapgs", 9),
+    ("step-entry", r"^=> \d+ +asm\(.movq %rsp", 8),
+    ("step-entry 6", r"^=> \d+ +asm\(.pushq %rbp", 19),
+    ("gdt", r"0x30 .*code, DPL 3, 64-bit", 9),
+    ("tss", r"iomap_base", 7),
+    ("msr", r"^KERNEL_GS_BASE", 9),
+    ("percpu", r"segments", 10),
+    ("break-kernel fork", r"^Breakpoint 1 at", 2),
+    ("continue", r"^=> \d+ +\{", 12),
+    ("kstack", r"<- RSP", 34),
+    ("sysframe", r"\+0 +r9", 19),
+    ("regs", r"cr3", 22),
+    ("finish-syscall", r"fork returns 2(.|\n)*^=> \d+", 9),
+    ("next-syscall write", r"calls write(.|\n)*^=> \d+ +asm", 11),
+    ("idt", r"0x30-0xff", 33),
+    ("ps", r"forktest", 4),
+    ("pagewalk 0x401000", r"in a page of 4 KB", 7),
+    ("help threshold", r"^.help COMMAND", 23),
+    ("next-syscall not_a_call_that_any_kernel_has_had_or_will_have", r"has no call", 2),
+]
+
+
+@pytest.mark.skipif(not shutil.which("tmux"), reason="there is no tmux")
+def test_no_line_is_broken_by_the_terminal_and_none_is_said_twice(sized: Tmux) -> None:
+    """With context on, as it is for a person."""
+    width = int(sized("display-message", "-p", "-t", "test", "#{window_width}"))
+    for typed, pattern, most in SESSION:
+        sized("send-keys", "-t", "test", "C-l")
+        sized.type(typed)
+        sized.wait_for(pattern + r"(.|\n)*^\(gdb\)$")
+        lines = [line.rstrip() for line in sized.lines()]
+        said = lines[lines.index(f"(gdb) {typed}") + 1 if f"(gdb) {typed}" in lines else 1:-1]
+        assert [line for line in said if len(line) > width] == [], typed
+        assert len(said) <= most, f"{typed}: {len(said)} lines:\n" + "\n".join(said)
+        nexts = [" ".join(line.split()) for line in said if re.match(r"=> \d", line)]
+        assert len(nexts) == len(set(nexts)), f"{typed}: {nexts}"
 
 
 @pytest.fixture

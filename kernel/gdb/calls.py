@@ -10,6 +10,7 @@ from typing import Callable
 import gdb
 
 from .command import command, say
+from .context import say_next
 from .headers import TREE, number
 from .frame import find_call
 from .machine import cpl, need_kernel, read, register, word
@@ -85,7 +86,8 @@ def next_syscall(argument: str) -> None:
     with Here(entry, lambda: wanted in (None, register("rax"))):
         if resume() != entry:
             return
-    say(f"{call_text()}\n=> {source_at(entry)}")
+    say(call_text())
+    say_next(source_at(entry))
 
 
 @command("finish-syscall")
@@ -108,8 +110,8 @@ def finish_syscall(argument: str) -> None:
         what = f"{Process.current()} begins" if pc == begins else "it ends"
         say(f"{process}: {name} does not return: {what}.")
     elif pc == target:
-        say(f"{process}: {name} returns {result_text(register('rax'))}\n"
-            f"=> {source_at(pc)}")
+        say(f"{process}: {name} returns {result_text(register('rax'))}")
+        say_next(source_at(pc))
 
 
 def return_place(process: Process, stub: Stub) -> tuple[int, str]:

@@ -18,6 +18,7 @@ from .versions import at_prompt
 
 LINES = 4  # of the source, with the one that comes next
 CHANGES = 2  # lines of registers that changed
+MANY = 12  # as many have changed where another program's state is looked at
 
 
 class Context:
@@ -58,9 +59,12 @@ def show() -> None:
 
 
 def changed_lines(before: dict[str, int], now: dict[str, int], width: int) -> list[str]:
-    """The registers that changed, in a line or two."""
+    """The registers that changed, in a line or two; of another program's state that it
+    is one."""
     texts = [f"{name}={value:#x}" for name, value in now.items()
              if before.get(name, value) != value]
+    if len(texts) > MANY:
+        return [f"   changed  {len(texts)} registers: regs shows them"]
     lines = textwrap.wrap(" ".join(texts), max(width - 26, 20))  # and the rest's number
     if len(lines) > CHANGES:
         lines = lines[:CHANGES]
@@ -70,6 +74,11 @@ def changed_lines(before: dict[str, int], now: dict[str, int], width: int) -> li
             for i, line in enumerate(lines)]
 
 
+def cut(line: str, width: int) -> str:
+    """A line that fits, with a sign where some of it does not."""
+    return line if len(line) <= width else f"{line[:width - 1]}…"
+
+
 def next_lines(width: int) -> list[str]:
     """The instruction that comes next, and the lines of the source around it."""
     pc = register("rip")
@@ -77,15 +86,21 @@ def next_lines(width: int) -> list[str]:
         asm = " ".join(disassemble(pc, pc + 1)[0]["asm"].split())
     except gdb.MemoryError:
         asm = "(its page is not there yet)"
-    lines = [f"=> {pc:#x}  {asm}"[:width]]
+    lines = [cut(f"=> {pc:#x}  {asm}", width)]
     place = gdb.find_pc_line(pc)
     if place.symtab and place.line:
         for line in range(place.line, place.line + LINES):
             text = linecache.getline(place.symtab.fullname(), line).rstrip()
             if text:
                 mark = "=>" if line == place.line else "  "
-                lines.append(f"{mark} {line:<5} {text.expandtabs(4)}"[:width])
+                lines.append(cut(f"{mark} {line:<5} {text.expandtabs(4)}", width))
     return lines
+
+
+def say_next(text: str) -> None:
+    """Says what comes next, unless the prompt is about to, with more around it."""
+    if not (Context.is_on and Context.is_due):
+        say(f"=> {text}")
 
 
 def stopped(event: gdb.Event) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .command import command, say
+from .command import columns, command, say
 from .colour import paint
 from .context import Context
 from .cpu import GENERAL, flags_text
@@ -11,6 +11,8 @@ from .state import gs_text, registers, ring_text, stack_text, value_text
 from .symbols import code_text
 
 LEFT, RIGHT = GENERAL[:8], GENERAL[8:]
+GAP = 3  # columns between the two
+WIDEST = 110  # columns, where no terminal says how many it has
 
 
 @command("regs")
@@ -20,8 +22,8 @@ def regs(argument: str) -> None:
     What has changed since the last `context`, or stop with one, has a *."""
     need_kernel()
     now = registers()
-    for left, right in zip(LEFT, RIGHT):
-        say(f"{cell(left, now):<52}{cell(right, now)}")
+    for line in general(now):
+        say(line)
     rip = register("rip")
     say(f" rip  {rip:#018x}  {code_text(rip)}")
     say(mark("eflags", now) + f"rflags {now['eflags']:#x}  "
@@ -29,9 +31,8 @@ def regs(argument: str) -> None:
     say(mark("cs", now) + f"cs {now['cs']:#x}, ss {now['ss']:#x}: {ring_text()}; "
         f"{stack_text(now['rsp'])}")
     say(mark("gs_base", now) + f"GS_BASE {now['gs_base']:#x}, {gs_text(now['gs_base'])}; "
-        f"KERNEL_GS_BASE {now['k_gs_base']:#x}, {gs_text(now['k_gs_base'])}; "
-        f"FS_BASE {now['fs_base']:#x}")
-    say(mark("cr3", now) + f"cr2 {now['cr2']:#x}, the last page fault's address; "
+        f"KERNEL_GS_BASE {now['k_gs_base']:#x}, {gs_text(now['k_gs_base'])}")
+    say(mark("cr3", now) + f"FS_BASE {now['fs_base']:#x}; cr2 {now['cr2']:#x}, the last page fault's address; "
         f"cr3 {now['cr3']:#x}")
 
 
@@ -40,8 +41,21 @@ def mark(name: str, now: dict[str, int]) -> str:
     return "*" if Context.before.get(name, now[name]) != now[name] else " "
 
 
+def general(now: dict[str, int]) -> list[str]:
+    """The general registers in two columns, where those are not too wide; else in one."""
+    left, right = ([cell(name, now) for name in names] for names in (LEFT, RIGHT))
+    column = max(map(len, left)) + GAP
+    if column + max(map(len, right)) > (columns() or WIDEST):
+        return [shown(text) for text in left + right]
+    return [f"{shown(one)}{' ' * (column - len(one))}{shown(other)}"
+            for one, other in zip(left, right)]
+
+
 def cell(name: str, now: dict[str, int]) -> str:
-    """One register of the two columns."""
-    text = f"{mark(name, now)}{name:<4} {now[name]:#018x}  {value_text(now[name])}"
-    text = f"{text[:50]:<52}"
+    """One register, and what its value is called."""
+    return f"{mark(name, now)}{name:<4} {now[name]:#018x}  {value_text(now[name])}".rstrip()
+
+
+def shown(text: str) -> str:
+    """A register's text in the colour of what has changed, if it has."""
     return paint(text, "changed") if text[0] == "*" else text

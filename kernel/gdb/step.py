@@ -8,6 +8,7 @@ import gdb
 
 from .colour import paint
 from .command import command, say
+from .context import say_next
 from .cpu import GENERAL, control_flags, flags_text
 from .frame import find_call
 from .machine import cpl, disassemble, register, word
@@ -123,7 +124,9 @@ def step_entry(argument: str) -> None:
     process, stub = Process.current(), Stub()
     if argument and not argument.isdigit():
         raise gdb.GdbError("step-entry: how many lines? As in: step-entry 5")
-    for _ in range(int(argument or 1)):
+    count = int(argument or 1)
+    for done in range(1, count + 1):
+        tell = say_next if done == count else lambda text: say(f"=> {text}")
         pc, before = register("rip"), Snapshot(stub)
         line = disassemble(pc, pc + 1)[0]
         if not stub.holds(pc):
@@ -136,6 +139,6 @@ def step_entry(argument: str) -> None:
             say(f"      {text}")
         pc = register("rip")
         if not stub.holds(pc):
-            say(f"=> {pc:#x} {code_text(pc)}")
+            say_next(f"{pc:#x} {code_text(pc)}")
             return
-        say(f"=> {source_at(pc)}")
+        tell(source_at(pc))
