@@ -12,7 +12,7 @@ import collections
 from typing import Optional
 
 from judge.frame_causes import (
-    ACCESSOR, check, check_none, check_pointer, in_getpid, inside)
+    ACCESSOR, check, check_none, check_pointer, found_inside, in_getpid, inside)
 from judge.frames import WORDS, SeenCall, Stage
 from judge.lab import Lab
 from judge.verdict import foundation, hint, points, wrong
@@ -223,7 +223,7 @@ def asleep_among_others(lab: Lab) -> tuple[Stage, SeenCall, SeenCall]:
     """A process that has slept inside a call while another made calls: the
     stage where it has just woken, its call before, and one of the other's."""
     stage = Stage(lab, "sleep spin", "calls")
-    before = inside(stage, "sys_nanosleep", 1)
+    before = found_inside(stage, "sys_nanosleep", 1)
     stage.run_to("timer_sleep_until", 1)
     woken = stage.gdb.read_u64(stage.gdb.register("rsp"))
     other = stage.call_of("sys_getpid", 2)
@@ -303,7 +303,7 @@ def test_the_frame_is_right_in_processes_that_interleave(lab: Lab) -> None:
       "of its last call may still lie there. They are nobody's frame.")
 def test_there_is_no_frame_in_an_interrupt_of_user_mode(lab: Lab) -> None:
     stage = Stage(lab, "getpid spin")
-    inside(stage, "sys_getpid")
+    found_inside(stage, "sys_getpid")
     stage.interrupt_of_user(1)
     check_none(stage, "in an interrupt of user mode",
                "the process is not inside a call; its last one is over")
@@ -314,7 +314,7 @@ def test_there_is_no_frame_in_an_interrupt_of_user_mode(lab: Lab) -> None:
       "there is one.")
 def test_get_saved_user_rsp_is_0_outside_a_call(lab: Lab) -> None:
     stage = Stage(lab, "getpid spin")
-    inside(stage, "sys_getpid")
+    found_inside(stage, "sys_getpid")
     stage.interrupt_of_user(1)
     found = stage.ask("get_saved_user_rsp")
     if found:
@@ -330,7 +330,7 @@ def test_get_saved_user_rsp_is_0_outside_a_call(lab: Lab) -> None:
       "theirs.")
 def test_there_is_no_frame_in_the_idle_loop(lab: Lab) -> None:
     stage = Stage(lab, "sleep-long")
-    inside(stage, "sys_nanosleep")
+    found_inside(stage, "sys_nanosleep")
     stage.interrupt_of_idle()
     check_none(stage, "in the idle loop",
                "the current process is the idle one, which makes no calls")
@@ -341,7 +341,7 @@ def test_there_is_no_frame_in_the_idle_loop(lab: Lab) -> None:
       "stub does after the handler happens.")
 def test_there_is_no_frame_after_exec(lab: Lab) -> None:
     stage = Stage(lab, "getpid exec getppid spin")
-    inside(stage, "sys_execve")
+    found_inside(stage, "sys_execve")
     stage.run_to_user("_start", 1)
     check_none(stage, "at the first instruction of a program that exec has started",
                "the frame was that of the execve call, which does not return")
@@ -353,7 +353,7 @@ def test_there_is_no_frame_after_exec(lab: Lab) -> None:
       "handler happens.")
 def test_there_is_no_frame_after_exit(lab: Lab) -> None:
     stage = Stage(lab, "spin", "getpid")
-    inside(stage, "sys_getpid", 2)
+    found_inside(stage, "sys_getpid", 2)
     stage.run_to("vm_destroy", 2)
     check_none(stage, "when a process has ended",
                "its memory is being freed, and its call will not return")

@@ -117,6 +117,15 @@ def inside(stage: Stage, function: str, process: int = 1) -> SeenCall:
     return call
 
 
+def found_inside(stage: Stage, function: str, process: int = 1) -> SeenCall:
+    """A call whose frame is found, for tests of when there is one: of the struct's
+    fields they ask nothing."""
+    call = stage.call_of(function, process)
+    stage.lab.needs("a frame that is found inside a call, which other tests of "
+                    "lab 4 look at", met=call.right or call.pointer == call.base)
+    return call
+
+
 # By kernel, where a call of getpid was looked at and its frame was right: then
 # what was read serves other tests of this process, which need no machine.
 _right: dict[Path, tuple[Stage, SeenCall]] = {}
