@@ -247,14 +247,13 @@ static long read_line(uint64_t user_buffer, size_t size, bool no_sleep)
 	return count;
 }
 
-/* Until something is typed, or the time has come: where there is one, it is
- * looked at with each tick. */
+/* Until something is there to be read, which Control-C may throw away again; or
+ * the time has come: where there is one, it is looked at with each tick. */
 static int wait_for_key(uint64_t until)
 {
-	uint32_t before = typed;
 	int error = 0;
 
-	while (typed == before && error == 0) {
+	while (taken == ready && error == 0) {
 		if (until == UINT64_MAX)
 			error = sleep(&ready);
 		else if (timer_now() < until)

@@ -205,7 +205,7 @@ def through_bad_luck(cluster: Path, course: Path, out: Path, lab: int = 4) -> st
     a node goes down with a task on it; Slurm gives that to the other one."""
     with started(*command(course, out, "ENGINE=slurm", lab=lab)) as batch:
         os.kill(wait_for(lambda: tasks(cluster))[0], signal.SIGKILL)
-        wait_for(lambda: list(out.glob("s*.json")))
+        wait_for(lambda: list(out.glob("[!.]*.json")))
         with a_task_held_on(NODES[0], cluster):
             said("scontrol", "update", f"nodename={NODES[0]}", "state=down",
                  "reason=test")

@@ -228,6 +228,26 @@ static void keys_for_signals(void)
 	on(SIGTSTP, SIG_DFL, 0);
 }
 
+/* Control-C throws away what nobody has read. Whoever waits for a byte, and does
+ * not hear of signals, goes on to wait: nothing read would be the end. */
+static void thrown_away(void)
+{
+	enum { PAIRS = 40 };
+	char keys[2 * PAIRS + 2] = "", c = 0;
+	long nothing = 0;
+
+	for (int i = 0; i < PAIRS; i++)
+		strcat(keys, "x\003");
+	strcat(keys, "q");
+	on(SIGINT, SIG_IGN, 0);
+	set_raw(ISIG, 1, 0);
+	ask("keys that are thrown away", keys);
+	while (c != 'q')
+		nothing += read(0, &c, 1) == 0;
+	printf("reads of nothing: %ld\n", nothing);
+	on(SIGINT, SIG_DFL, 0);
+}
+
 /* Until something has been typed, that is not read. */
 static int wait_for_three(void)
 {
@@ -585,8 +605,9 @@ static void orphans(void)
 int main(void)
 {
 	static void (*const parts[])(void) = {
-		lines,  long_line, flags, bytes,    keys_for_signals,
-		counts, settings,  jobs,  sessions, orphans,
+		lines,       long_line, flags,    bytes, keys_for_signals,
+		thrown_away, counts,    settings, jobs,  sessions,
+		orphans,
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
