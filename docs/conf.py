@@ -75,6 +75,7 @@ html_extra_path = [str(BOOK / "extra")]
 version = "1"
 epub_basename = "threshold"
 epub_show_urls = "no"
+epub_tocscope = "includehidden"
 if EPUB:
     html_extra_path = []
     html_js_files = []
@@ -205,6 +206,18 @@ def prepare_figures(app: Sphinx, tree: nodes.document) -> None:
             image["alt"] = words[name]
 
 
+def prepare_api(app: Sphinx, tree: nodes.document) -> None:
+    """Makes of what Breathe has read what XML allows: an ID is there once, so that the
+    headings above each room's functions lose the one that they have in common; and a
+    paragraph holds no paragraph."""
+    for paragraph in list(tree.findall(nodes.paragraph)):
+        if len(paragraph) and all(isinstance(part, nodes.paragraph) for part in paragraph):
+            paragraph.replace_self(paragraph.children)
+    for rubric in tree.findall(nodes.rubric):
+        if "breathe-sectiondef-title" in rubric["classes"]:
+            rubric["ids"] = []
+
+
 def prepare_checks(app: Sphinx, tree: nodes.document) -> None:
     """Begins a paragraph at each *Check:* of a handout's steps: it is what a reader looks
     for. In the handout's source it has a line of its own, which Markdown joins."""
@@ -257,6 +270,15 @@ class Epub(Epub3Builder):
                 entry["refuri"] = path + mark + place
         return result
 
+    def get_toc(self) -> None:
+        """Sphinx puts the first page's directory before each address once more."""
+        super().get_toc()
+        here = f"{posixpath.dirname(self.config.root_doc)}/"
+        for entry in self.refnodes:
+            path = entry["refuri"].removeprefix(here)
+            if path.partition("#")[0].removesuffix(self.out_suffix) in self.env.found_docs:
+                entry["refuri"] = path
+
 
 class TwoNameSpaces(logging.Filter):
     """C keeps the names of structs apart from those of functions and variables
@@ -274,7 +296,7 @@ def setup(app: Sphinx) -> None:
         app.connect("source-read", leave_out)
     if EPUB:
         app.connect("source-read", leave_out_links)
-    for prepare in (prepare_figures, prepare_checks, prepare_names):
+    for prepare in (prepare_figures, prepare_api, prepare_checks, prepare_names):
         app.connect("doctree-read", prepare)
     app.add_directive("wrong-solutions", WrongSolutions)
     # What was typed and what came, as it is: no colours to get wrong.

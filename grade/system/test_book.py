@@ -115,6 +115,24 @@ def test_the_epub_is_whole_and_plays_nothing(book: str) -> None:
                         name, link)
 
 
+def test_the_epub_has_its_pages_in_the_order_of_the_book(book: str) -> None:
+    """In the reading order, and in the table of contents, each once and none that is not
+    there; and within a page each ID once."""
+    with zipfile.ZipFile(HTML / "threshold.epub") as archive:
+        package, nav = (archive.read(name).decode() for name in ("content.opf", "nav.xhtml"))
+        pages = {name: archive.read(name).decode() for name in archive.namelist()
+                 if name.endswith(".xhtml")}
+    places = dict(re.findall(r'<item id="([^"]+)" href="([^"]+)"', package))
+    spine = [places[name] for name in re.findall(r'<itemref idref="([^"]+)" />', package)]
+    chapters = [f"docs/chapters/{path.stem}.xhtml" for path in contents.chapters()]
+    assert len(spine) == len(set(spine)) > 30
+    assert [page for page in spine if page in chapters] == chapters
+    assert [page for page in re.findall(r'href="([^"#]+)"', nav) if page in chapters] == chapters
+    for name, text in pages.items():
+        ids = re.findall(r'\sid="([^"]+)"', text)
+        assert [one for one in set(ids) if ids.count(one) > 1] == [], name
+
+
 def told(edition: Path, whole: tree.Files, lab: int) -> set[str]:
     """The lines in an edition that tell the solutions from a lab on."""
     telling = release.telling_lines(whole, lab)
