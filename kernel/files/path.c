@@ -103,7 +103,10 @@ static bool stops_at(const char *rest, enum follow follow)
 
 int path_missing(const struct path *path)
 {
-	return path->length > NAME_MAX ? -ENAMETOOLONG : -ENOENT;
+	/* In a directory that was removed there is no name, however long. */
+	bool removed = path->directory && path->directory->links == 0;
+
+	return !removed && path->length > NAME_MAX ? -ENAMETOOLONG : -ENOENT;
 }
 
 int path_walk(struct path *path, enum follow follow)

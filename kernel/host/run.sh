@@ -52,7 +52,7 @@ qemu=$!
 # Who looks at a screen on which nothing happens is told that it goes on.
 reminder=
 if [ "$1" = batch ] && [ -t 2 ]; then
-    (trap 'kill "$nap"; exit' TERM
+    (trap 'kill "$nap" 2> /dev/null; exit' TERM
     sleep 10 &
     nap=$!
     wait "$nap"

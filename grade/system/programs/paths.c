@@ -55,6 +55,21 @@ static void tell(const char *path)
 		printf("stat %s: error %d\n", path, errno);
 }
 
+/* There no name is, a long one neither. */
+static void in_a_removed_directory(void)
+{
+	char name[257] = "";
+
+	memset(name, 'n', 256);
+	printf("too long: %d\n", open(name, O_RDONLY) < 0 ? errno : 0);
+	if (mkdir("gone", 0755) < 0 || chdir("gone") < 0 ||
+	    rmdir("../gone") < 0)
+		printf("gone: error %d\n", errno);
+	printf("too long: %d\n", open(name, O_RDONLY) < 0 ? errno : 0);
+	printf("and made: %d\n", open(name, O_CREAT, 0600) < 0 ? errno : 0);
+	printf("short: %d\n", open("n", O_RDONLY) < 0 ? errno : 0);
+}
+
 int main(int argc, char **argv)
 {
 	char deep[128] = "";
@@ -65,6 +80,8 @@ int main(int argc, char **argv)
 		tell(paths[i]);
 	printf("chdir text/..: %d\n", chdir("text/..") ? errno : 0);
 	printf("chdir ../poem/: %d\n", chdir("../poem/") ? errno : 0);
+
+	in_a_removed_directory();
 
 	/* As many parts as the kernel's longest path can have. */
 	for (int i = 0; i < 63; i++)
