@@ -13,7 +13,7 @@ import pytest
 from gdb_answers import COMMANDS, FIELDS, SHOWS, frame_of, no_traceback, wait_until
 from machine import deadlines
 from machine.qemu import Machine, TREE
-from replay.session import copy_tree, debug, gdb
+from replay.session import copy_tree, debug, gdb, rewind
 
 sys.path.insert(0, str(TREE / "labs"))
 # pylint: disable=wrong-import-position
@@ -59,6 +59,16 @@ def test_at_reset_each_command_says_how_to_go_on() -> None:
                       socket=None, connects=False)
     for answer in session.answers[1:]:
         assert answer.startswith("The CPU is not in long mode yet."), session
+
+
+def test_a_gdb_that_sends_no_packets_says_which_does() -> None:
+    """GDB 11 and older know no send_packet."""
+    old = "python sys.modules['threshold.machine'].sends_packets = lambda: False"
+    commands = ["python import sys", old, "msr"]
+    for session in (debug("/bin/hello", commands),
+                    rewind("/bin/hello", [*commands, "last-write $r10", "moment"])):
+        for answer in session.answers[2:]:
+            assert answer.strip() == "Only GDB 12 or newer can ask this of the machine."
 
 
 def empty_labs(tree: Path, first: int) -> None:

@@ -10,7 +10,7 @@ import gdb
 
 from .cpu import RF
 from .headers import number
-from .versions import unquoted
+from .versions import sends_packets, unquoted
 
 MASK = (1 << 64) - 1
 
@@ -72,6 +72,8 @@ PACKET_NUMBERS = {"rax": 0, "rcx": 2, "rdx": 3, "rip": 16, "eflags": 17,
 
 def packet(text: str) -> str:
     """The answer to a packet of the remote protocol."""
+    if not sends_packets():
+        raise gdb.GdbError("Only GDB 12 or newer can ask this of the machine.")
     return gdb.selected_inferior().connection.send_packet(text).decode()
 
 

@@ -10,7 +10,6 @@ from .headers import number, numbers
 from .machine import (PACKET_NUMBERS, hidden, monitor, need_kernel, packet,
                       packet_get, packet_set, register, word)
 from .symbols import address_of, code_text
-from .versions import sends_packets
 
 
 RDMSR = b"\x0f\x32"
@@ -24,8 +23,6 @@ def syscall_msrs() -> dict[str, int]:
 def read_msrs() -> dict[str, int]:
     """The MSRs of SYSCALL, FS and GS. The CPU itself runs an RDMSR, two bytes
     found in the kernel's code, in ring 0; then every register is put back."""
-    if not sends_packets():
-        raise gdb.GdbError("MSRs can be read by GDB 12 or newer.")
     waits = "HLT=1" in monitor("info registers")
     if waits and not register("eflags") & number("RFLAGS_IF"):
         raise gdb.GdbError("The CPU is halted with interrupts off, for ever: it "

@@ -1,7 +1,7 @@
 """versions: what differs between GDBs, 10 to 18, in one place. Each is asked for by
 what is there, never by a number.
 
-    send_packet of a connection    came with 12: MSRs need it
+    send_packet of a connection    came with 12: MSRs and a recording need it
     events.gdb_exiting             came with 12: without it, QEMU runs on for a
                                    moment after quit
     style emoji                    came with 17: a picture before each error, which
