@@ -29,6 +29,8 @@ class Tmux:
 
     def __enter__(self) -> Tmux:
         self("new-session", "-d", "-x", str(self._width), "-y", "45", "-s", "test", "sh")
+        # What is typed earlier is shown twice, and the answer begins after a prompt.
+        self.wait_for(r"[#$]$")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -119,7 +121,6 @@ def terminal(tmp_path: Path, make_environment: dict[str, str]) -> Iterator[Tmux]
     tree = copy_tree(tmp_path / "tree")
     with Tmux(tmp_path, {**make_environment, "TERM": "screen"}) as tmux:
         tmux.type(f"PS1='ready> '; cd {shlex.quote(str(tree))}")
-        # What is typed earlier is shown twice, and the answer begins after a prompt.
         tmux.wait_for(r"^ready>$")
         yield tmux
     wait_until(lambda: not qemu_of(tree), "a QEMU is left")

@@ -416,6 +416,7 @@ static struct job *named_job(char **argv)
 static int go_on(char **argv, bool in_front)
 {
 	struct job *job = named_job(argv);
+	bool stands = job && job->stopped > 0;
 
 	if (!job)
 		return 1;
@@ -428,7 +429,9 @@ static int go_on(char **argv, bool in_front)
 	job->stopped = 0;
 	if (in_front)
 		give_terminal(job->group);
-	kill(-job->group, SIGCONT);
+	/* To one that runs it would undo a Control-Z that has just come. */
+	if (stands)
+		kill(-job->group, SIGCONT);
 	if (!in_front)
 		return 0;
 	wait_in_front(job);
