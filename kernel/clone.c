@@ -11,13 +11,6 @@
 #include "syscall_entry.h"
 #include "fork.h"
 
-#define CSIGNAL              0xff /* told to the parent when the child ends */
-#define CLONE_VM             0x100
-#define CLONE_VFORK          0x4000
-#define CLONE_SETTLS         0x80000
-#define CLONE_PARENT_SETTID  0x100000
-#define CLONE_CHILD_CLEARTID 0x200000 /* in memory that goes at that moment */
-#define CLONE_CHILD_SETTID   0x1000000
 #define CLONE_KNOWN                                        \
 	(CSIGNAL | CLONE_VM | CLONE_VFORK | CLONE_SETTLS | \
 	 CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID)

@@ -10,57 +10,33 @@
 #include "hooks.h"
 
 #include "boot_info.h"
+#include "clone.h"
 #include "constants.h"
 #include "errno.h"
 #include "frame.h"
-#include "syscall_entry.h"
+#include "futex.h"
+#include "mmap.h"
 #include "print.h"
 #include "proc.h"
 #include "string.h"
 #include "syscall.h"
+#include "syscall_entry.h"
 #include "user_copy.h"
+#include "files/attributes.h"
+#include "files/calls.h"
 #include "files/path.h"
+#include "files/terminal.h"
 
-#define ARGUMENTS    6
-#define SHOWN        32 /* bytes of a string, entries of a list, at most */
-#define ERROR_MAX    4095
-#define KB           1024
-#define NOBODY       0xffffffff /* -1 as an owner */
-#define TIME_NOW     0x3fffffff /* instead of a file's time: UTIME_NOW */
-#define TIME_OMIT    0x3ffffffe
-#define MODE_BITS    07777
-#define MODE_DIGITS  3
-#define OCTAL_BITS   3
-#define CLONE_SIGNAL 0xff /* of clone's flags: what the parent is told */
-#define CONTEXT_MASK 296  /* of the context that sigreturn reads: its mask */
+#define ARGUMENTS       6
+#define SHOWN           32 /* bytes of a string, entries of a list, at most */
+#define ERROR_MAX       4095
+#define KB              1024
+#define NOBODY          0xffffffff /* -1 as an owner */
+#define MODE_DIGITS     3
+#define OCTAL_BITS      3
+#define CONTEXT_MASK    296 /* of the context that sigreturn reads: its mask */
 
-/* The numbers that say what other arguments are. Others have only a name. */
-#define O_TMPFILE_ALONE      020000000
-#define S_IRWXUGO            0777
-#define MAP_TYPE             0x0f
-#define MREMAP_MAYMOVE       1
-#define F_DUPFD              0
-#define F_GETFD              1
-#define F_SETFD              2
-#define F_GETFL              3
-#define F_SETFL              4
-#define F_DUPFD_CLOEXEC      1030
-#define TCSBRK               0x5409
-#define TIOCSCTTY            0x540e
-#define TIOCGPGRP            0x540f
-#define TIOCSPGRP            0x5410
-#define TIOCGWINSZ           0x5413
-#define TIOCSWINSZ           0x5414
-#define FIONREAD             0x541b
-#define TIOCNOTTY            0x5422
-#define TIOCGSID             0x5429
-#define ARCH_GET_FS          0x1003
-#define FUTEX_WAIT           0
-#define FUTEX_PRIVATE        128
-#define CLONE_SETTLS         0x80000
-#define CLONE_PARENT_SETTID  0x100000
-#define CLONE_CHILD_CLEARTID 0x200000
-#define CLONE_CHILD_SETTID   0x1000000
+#define O_TMPFILE_ALONE 020000000
 
 struct call {
 	uint64_t args[ARGUMENTS];
@@ -236,9 +212,8 @@ static void put_byte(uint8_t byte, uint8_t next)
 		}
 	if (byte >= ' ' && byte <= '~')
 		kprintf("%c", byte);
-	else if (next >= '0' && next <= '7') /* or it would belong to it */
-		kprintf("\\%d%d%d", byte >> 6, byte >> 3 & 7, byte & 7);
-	else if (byte >> 6)
+	else if (byte >> 6 ||
+		 (next >= '0' && next <= '7')) /* or it would join */
 		kprintf("\\%d%d%d", byte >> 6, byte >> 3 & 7, byte & 7);
 	else if (byte >> 3)
 		kprintf("\\%d%d", byte >> 3, byte & 7);
@@ -445,9 +420,9 @@ static void file_times(const struct call *c, uint64_t from)
 		const uint64_t *time = times + 2 * i;
 
 		kprintf(i == 0 ? "[" : ", ");
-		if (time[1] == TIME_NOW || time[1] == TIME_OMIT)
-			kprintf(time[1] == TIME_NOW ? "UTIME_NOW"
-						    : "UTIME_OMIT");
+		if (time[1] == UTIME_NOW || time[1] == UTIME_OMIT)
+			kprintf(time[1] == UTIME_NOW ? "UTIME_NOW"
+						     : "UTIME_OMIT");
 		else
 			put_timespec(time);
 	}
@@ -506,7 +481,7 @@ static void limits(const struct call *c, uint64_t from)
 static void put_file_type(uint32_t type)
 {
 	put_constant(&file_types, type & S_IFMT);
-	put_more_flags(&special_modes, type & MODE_BITS & ~S_IRWXUGO);
+	put_more_flags(&special_modes, type & PERMISSIONS & ~S_IRWXUGO);
 	kprintf("|");
 	mode(NULL, type & S_IRWXUGO);
 }
@@ -779,16 +754,16 @@ static void status(const struct call *c, uint64_t from)
 /* Clone's five, under their names. */
 static void cloning(const struct call *c, uint64_t flags)
 {
-	uint64_t kinds = (uint32_t)flags & ~CLONE_SIGNAL;
+	uint64_t kinds = (uint32_t)flags & ~CSIGNAL;
 
 	kprintf("child_stack=");
 	address(c, c->args[1]);
 	kprintf(", flags=");
 	if (kinds)
 		put_flags(&clone_flags, kinds);
-	if (flags & CLONE_SIGNAL) {
+	if (flags & CSIGNAL) {
 		kprintf(kinds ? "|" : "");
-		put_signal(flags & CLONE_SIGNAL);
+		put_signal(flags & CSIGNAL);
 	} else if (!kinds) {
 		kprintf("0");
 	}

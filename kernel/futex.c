@@ -10,10 +10,7 @@
 #include "sched.h"
 #include "timer.h"
 
-#define FUTEX_WAIT    0
-#define FUTEX_WAKE    1
-#define FUTEX_PRIVATE 128 /* nobody else has the page: no difference here */
-#define SECONDS_MAX   (INT64_MAX / NANOSECONDS / 2)
+#define SECONDS_MAX (INT64_MAX / NANOSECONDS / 2)
 
 /* The word, and its place, which is there once it has been read. */
 static int look_at(uint64_t word, uint32_t *value, const void **place)

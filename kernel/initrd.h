@@ -9,14 +9,16 @@
 #include "x86.h"
 
 /* The file type in a mode, as in stat. */
-#define S_IFMT  0170000
-#define S_IFIFO 0010000
-#define S_IFCHR 0020000
-#define S_IFDIR 0040000
-#define S_IFREG 0100000
-#define S_IFLNK 0120000
+#define S_IFMT      0170000
+#define S_IFIFO     0010000
+#define S_IFCHR     0020000
+#define S_IFDIR     0040000
+#define S_IFREG     0100000
+#define S_IFLNK     0120000
+#define PERMISSIONS 07777 /* what else is in a mode; */
+#define S_IRWXUGO   0777  /* of it, who may do what */
 
-#define S_IXALL 0111 /* somebody may execute it */
+#define S_IXALL     0111 /* somebody may execute it */
 
 struct initrd_file {
 	const char *name; /* its path, without a slash in front */

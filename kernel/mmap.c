@@ -8,15 +8,12 @@
 #include "files/regular.h"
 
 #define PROT_ALL            (PROT_READ | PROT_WRITE | PROT_EXEC)
-#define MAP_TYPE            0x0f
 #define MAP_SHARED          0x01
 #define MAP_PRIVATE         0x02
 #define MAP_SHARED_VALIDATE 0x03
 #define MAP_FIXED           0x10
 #define MAP_ANONYMOUS       0x20
 #define MAP_FIXED_NOREPLACE 0x100000
-
-#define MREMAP_MAYMOVE      1
 
 #define MADV_WILLNEED       3 /* it and those below it are advice only */
 #define MADV_DONTNEED       4

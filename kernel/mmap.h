@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define MAP_TYPE       0x0f /* of mmap's flags: shared or private */
+#define MREMAP_MAYMOVE 1
+
 /* With Linux's arguments and results: man 2 of each. */
 long sys_mmap(uint64_t address, size_t size, int prot, int flags, int fd,
 	      uint64_t offset);

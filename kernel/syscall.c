@@ -33,10 +33,6 @@
 #include "mmap.h"
 
 #define WAIT_LINUX  0xe0000000 /* __WALL and others: about threads */
-#define ARCH_SET_GS 0x1001
-#define ARCH_SET_FS 0x1002
-#define ARCH_GET_FS 0x1003
-#define ARCH_GET_GS 0x1004
 #define PR_SET_NAME 15
 #define PR_GET_NAME 16
 #define ROBUST_LIST 24 /* bytes of its head */

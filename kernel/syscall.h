@@ -140,4 +140,10 @@
 #define SYS_getrandom       318
 #define SYS_faccessat2      439
 
+/* What arch_prctl is asked for. */
+#define ARCH_SET_GS 0x1001
+#define ARCH_SET_FS 0x1002
+#define ARCH_GET_FS 0x1003
+#define ARCH_GET_GS 0x1004
+
 #endif

@@ -5,16 +5,6 @@
  */
 #include <user.h>
 
-#define ICANON 0x2
-#define ECHO   0x8
-#define VTIME  5
-#define VMIN   6
-
-struct termios {
-	uint32_t input, output, control, local;
-	uint8_t line, characters[19];
-};
-
 /* Bytes as they come; and a read does not wait for any. */
 static void no_lines(const struct termios *usual)
 {

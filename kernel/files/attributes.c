@@ -10,11 +10,8 @@
 #include "page.h"
 #include "files/path.h"
 
-#define PERMISSIONS 07777
 #define X_OK        1
 #define ACCESS_ALL  7
-#define UTIME_NOW   0x3fffffff
-#define UTIME_OMIT  0x3ffffffe
 #define AT_EACCESS  0x200 /* by the effective IDs: they are no others */
 #define TMPFS_MAGIC 0x01021994
 

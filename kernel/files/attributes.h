@@ -8,6 +8,9 @@
 
 #include <stdint.h>
 
+#define UTIME_NOW  0x3fffffff /* instead of a time's nanoseconds */
+#define UTIME_OMIT 0x3ffffffe
+
 long sys_faccessat(int directory, uint64_t path, int mode);
 long sys_faccessat2(int directory, uint64_t path, int mode, int flags);
 long sys_fchmodat(int directory, uint64_t path, uint32_t mode);

@@ -10,24 +10,17 @@
 #include "files/pipe.h"
 #include "files/regular.h"
 
-#define VECTOR_MAX      1024 /* pieces */
+#define VECTOR_MAX 1024 /* pieces */
 
-#define SEEK_SET        0
-#define SEEK_CUR        1
-#define SEEK_END        2
-#define SEEK_DATA       3
-#define SEEK_HOLE       4
+#define SEEK_SET   0
+#define SEEK_CUR   1
+#define SEEK_END   2
+#define SEEK_DATA  3
+#define SEEK_HOLE  4
 
-#define F_DUPFD         0
-#define F_GETFD         1
-#define F_SETFD         2
-#define F_GETFL         3
-#define F_SETFL         4
-#define F_DUPFD_CLOEXEC 1030
-#define FD_CLOEXEC      1
+#define FD_CLOEXEC 1
 
 /* ioctl's requests to every file. */
-#define FIONREAD   0x541b
 #define FIONBIO    0x5421
 #define FIONCLEX   0x5450
 #define FIOCLEX    0x5451

@@ -10,6 +10,14 @@
 
 #define RW_MAX 0x7ffff000 /* bytes that one call moves at most, as on Linux */
 
+/* What fcntl is asked for. */
+#define F_DUPFD         0
+#define F_GETFD         1
+#define F_SETFD         2
+#define F_GETFL         3
+#define F_SETFL         4
+#define F_DUPFD_CLOEXEC 1030
+
 long sys_read(int fd, uint64_t buffer, size_t size);
 long sys_write(int fd, uint64_t buffer, size_t size);
 long sys_readv(int fd, uint64_t vector, int count);

@@ -9,6 +9,8 @@
 
 #include "files/inode.h"
 
+#define FIONREAD    0x541b /* ioctl: how many bytes wait? */
+
 #define O_RDONLY    0
 #define O_WRONLY    1
 #define O_RDWR      2

@@ -14,9 +14,6 @@
 #include "files/regular.h"
 #include "files/path.h"
 
-#define PERMISSIONS      07777
-#define S_IRWXUGO        0777
-
 #define RENAME_NOREPLACE 1
 
 #define O_ASYNC          020000

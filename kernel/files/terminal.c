@@ -18,16 +18,7 @@
 #define TCSETS     0x5402 /* now; */
 #define TCSETSW    0x5403 /* when all is written, which it is; */
 #define TCSETSF    0x5404 /* and what was typed is forgotten */
-#define TCSBRK     0x5409
 #define TCFLSH     0x540b
-#define TIOCSCTTY  0x540e
-#define TIOCGPGRP  0x540f
-#define TIOCSPGRP  0x5410
-#define TIOCGWINSZ 0x5413
-#define TIOCSWINSZ 0x5414
-#define FIONREAD   0x541b
-#define TIOCNOTTY  0x5422
-#define TIOCGSID   0x5429
 
 /* With the speeds: C libraries since 2025 ask so. */
 #define TCGETS2   0x802c542a

@@ -16,7 +16,6 @@
 
 #define DEVICE(major, minor) ((major) << 8 | (minor))
 #define DIRECTORY_MODE       0755
-#define PERMISSIONS          07777
 
 /* Files that the kernel itself makes; the archive need not hold them. */
 static const struct {

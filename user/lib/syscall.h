@@ -130,6 +130,13 @@ enum { WNOHANG = 1, WUNTRACED = 2 };
 enum { CLOCK_REALTIME = 0, CLOCK_MONOTONIC = 1 };
 enum { TCGETS = 0x5401, TCSETS = 0x5402, TIOCSCTTY = 0x540e };
 enum { TIOCGPGRP = 0x540f, TIOCSPGRP = 0x5410, TIOCGWINSZ = 0x5413 };
+/* Linux's struct termios, and of its local flags those that programs here change. */
+struct termios {
+	uint32_t input, output, control, local;
+	uint8_t line, characters[19];
+};
+enum { ISIG = 0x1, ICANON = 0x2, ECHO = 0x8, IEXTEN = 0x8000 };
+enum { VTIME = 5, VMIN = 6 };
 enum { ARCH_SET_FS = 0x1002, ARCH_GET_FS = 0x1003 };
 enum { DT_DIR = 4, DT_REG = 8 };
 enum { S_IFMT = 0170000, S_IFDIR = 0040000, S_IFREG = 0100000 };

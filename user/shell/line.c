@@ -15,18 +15,6 @@
 /* What the keys with several bytes are called here: no byte is so large. */
 enum { UP = 256, DOWN, LEFT, RIGHT, HOME, END, REMOVE, NOTHING };
 
-/* Linux's struct termios, and of its flags those that an editor takes away. */
-struct termios {
-	uint32_t input, output, control, local;
-	uint8_t line, characters[19];
-};
-#define ISIG   0x1
-#define ICANON 0x2
-#define ECHO   0x8
-#define IEXTEN 0x8000
-#define VTIME  5
-#define VMIN   6
-
 static char history[HISTORY][LINE_BYTES];
 static size_t remembered; /* lines since the beginning */
 
