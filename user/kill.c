@@ -4,31 +4,6 @@
  */
 #include <user.h>
 
-static bool parse_pid(const char *text, long *pid)
-{
-	unsigned long number;
-	bool group = text[0] == '-'; /* a group of processes */
-
-	if (!parse_number(text + group, &number))
-		return false;
-	*pid = group ? -(long)number : (long)number;
-	return true;
-}
-
-static int send(const char *text, int signal)
-{
-	long pid, error;
-
-	if (!parse_pid(text, &pid)) {
-		dprintf(2, "kill: %s: not a process's number\n", text);
-		return 1;
-	}
-	error = kill(pid, signal);
-	if (error < 0)
-		dprintf(2, "kill: %s: %s\n", text, error_text(error));
-	return error < 0;
-}
-
 int main(int argc, char **argv)
 {
 	unsigned long signal = SIGTERM;
@@ -41,6 +16,6 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	for (int i = 1 + given; i < argc; i++)
-		failed |= send(argv[i], (int)signal);
+		failed |= send_signal(argv[i], (int)signal);
 	return failed;
 }

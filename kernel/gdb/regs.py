@@ -32,8 +32,8 @@ def regs(argument: str) -> None:
         f"{stack_text(now['rsp'])}")
     say(mark("gs_base", now) + f"GS_BASE {now['gs_base']:#x}, {gs_text(now['gs_base'])}; "
         f"KERNEL_GS_BASE {now['k_gs_base']:#x}, {gs_text(now['k_gs_base'])}")
-    say(mark("cr3", now) + f"FS_BASE {now['fs_base']:#x}; cr2 {now['cr2']:#x}, the last page fault's address; "
-        f"cr3 {now['cr3']:#x}")
+    say(mark("cr3", now) + f"FS_BASE {now['fs_base']:#x}; cr2 {now['cr2']:#x}, "
+        f"the last page fault's address; cr3 {now['cr3']:#x}")
 
 
 def mark(name: str, now: dict[str, int]) -> str:

@@ -111,6 +111,9 @@ char *strrchr(const char *s, int c);
  */
 bool parse_number(const char *s, unsigned long *number);
 
+/* Sends a signal to "7", or to the group "-7"; says of kill why not, and gives 1. */
+int send_signal(const char *text, int signal);
+
 const char *error_text(long error);  /* of a negative result: "no such file" */
 const char *signal_text(int signal); /* "segmentation fault" */
 

@@ -468,7 +468,7 @@ static void send_to_job(struct job *job, int signal)
  * process can be had. */
 int kill_command(char **argv)
 {
-	unsigned long signal = SIGTERM, number;
+	unsigned long signal = SIGTERM;
 	int failed = 0;
 
 	if (argv[1] && argv[1][0] == '-' && parse_number(argv[1] + 1, &signal))
@@ -478,24 +478,16 @@ int kill_command(char **argv)
 		return 2;
 	}
 	for (; argv[1]; argv++) {
-		bool group = argv[1][0] == '-';
-		long error = -EINVAL;
+		struct job *job;
 
-		if (argv[1][0] == '%') {
-			struct job *job = named_job(argv);
-
-			failed |= !job;
-			if (job)
-				send_to_job(job, (int)signal);
+		if (argv[1][0] != '%') {
+			failed |= send_signal(argv[1], (int)signal);
 			continue;
 		}
-		if (parse_number(argv[1] + group, &number))
-			error = kill(group ? -(long)number : (long)number,
-				     (int)signal);
-		if (error < 0)
-			dprintf(2, "kill: %s: %s\n", argv[1],
-				error_text(error));
-		failed |= error < 0;
+		job = named_job(argv);
+		failed |= !job;
+		if (job)
+			send_to_job(job, (int)signal);
 	}
 	return failed;
 }
