@@ -205,6 +205,8 @@ class Root:
         if self.run("apt-get update -q && apt-get install -qy --no-install-recommends "
                     + packages, log).status:
             raise CannotMakeRoots(f"apt-get installs no git in {self.path}: see {log}")
+        if self.suite.stand_in:
+            self._lend(self.suite.stand_in)
         (self.path / STAMP).write_text(f"{self.suite.name}\n")
         return True
 
@@ -223,8 +225,6 @@ class Root:
         shutil.rmtree(clone, ignore_errors=True)
         subprocess.run(["git", "clone", "-q", "--no-hardlinks", str(TREE), str(clone)],
                        check=True, timeout=300)
-        if self.suite.stand_in:
-            self._lend(self.suite.stand_in)
         return subprocess.run(["git", "-C", str(clone), "rev-parse", "--short", "HEAD"],
                               check=True, capture_output=True, text=True,
                               timeout=60).stdout.strip()
