@@ -4,7 +4,8 @@ learning systems give it out again.
 Only the names that a submission may have are ever taken from it, each as so many
 bytes at most, whatever it says of itself; nothing is extracted by its own name. A
 learning system puts a directory around, and an archive into a directory; both are
-looked through.
+looked through. Who hands in gdt.c instead of kernel/gdt.c is understood, unless there
+is a file with its whole name.
 """
 
 from __future__ import annotations
@@ -25,11 +26,18 @@ import labs
 
 from . import answers
 from .error import GraderError, SubmissionError
-from .read import SIZE_LIMIT, labs_in
+from .read import SIZE_LIMIT, open_and_read
 
 COMMIT = "commit"
 GRADE = "grade.json"
 WANTED = (*labs.FILES, answers.FILE, COMMIT)
+
+# What each is called in a submission: as in the tree, or else without its directory.
+Names = Mapping[str, str]
+WHOLE: Names = {name: name for name in WANTED}
+BARE: Names = {name: posixpath.basename(name) for name in WANTED}
+# What a submission has at least one of, in words.
+NEEDED = f"lab's file, {labs.FILES[0]} or another, such as make handin packs"
 
 # A handed-in archive has some 20 KB; the grade is most of it.
 ARCHIVE_LIMIT = 4 << 20
@@ -80,10 +88,12 @@ def opened(path: Path, scratch: Path) -> Path:
     tree; what was packed is unpacked into `scratch`."""
     try:
         if path.is_dir():
-            found = _below(path)
+            found, names = _below(path)
             if found is None:
-                raise NothingToGrade(f"There is nothing to grade in {path.name}: no "
-                                     "file of a lab.")
+                raise NothingToGrade(f"There is nothing to grade in {path.name}: it "
+                                     f"holds no {NEEDED}.")
+            if names is BARE:
+                return _gathered(found, scratch)
             return found if found.is_dir() else _unpacked(found, scratch)
         if path.exists():
             return _unpacked(path, scratch)
@@ -97,14 +107,36 @@ def _unpacked(path: Path, scratch: Path) -> Path:
     return scratch
 
 
-def _below(directory: Path) -> Optional[Path]:
-    """The directory with the labs' files in a directory, or the one archive in it.
-    The nearest counts, and the first by name of those as near."""
+def _gathered(directory: Path, scratch: Path) -> Path:
+    """A directory's files without theirs, written under their names in the tree."""
+    for name, bare in BARE.items():
+        data = open_and_read(directory, bare, SIZE_LIMIT)
+        if data is not None:
+            _write(scratch / name, data)
+    return scratch
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def _below(directory: Path) -> tuple[Optional[Path], Names]:
+    """The directory with the labs' files in a directory, or the one archive in it;
+    and what the files are called there."""
+    for names in (WHOLE, BARE):
+        if found := _nearest(directory, names):
+            return found, names
+    return None, WHOLE
+
+
+def _nearest(directory: Path, names: Names) -> Optional[Path]:
+    """The nearest counts, and the first by name of those as near."""
     level = [directory]
     archives: list[Path] = []
     for _ in range(DEPTH + 1):
         for place in level:
-            if labs_in(place):
+            if any(os.path.lexists(place / names[file]) for file in labs.FILES):
                 return place
         inside = [path for place in level for path in sorted(place.iterdir())
                   if not path.is_symlink()]
@@ -121,10 +153,11 @@ def fingerprint(path: Path) -> Optional[str]:
     read. No clock has a part in it."""
     digest = hashlib.sha256()
     try:
-        found = _below(path) if path.is_dir() else path
+        found, names = _below(path) if path.is_dir() else (path, WHOLE)
         if found is None:
             return None
-        for file in [found / name for name in WANTED] if found.is_dir() else [found]:
+        for file in ([found / names[name] for name in WANTED] if found.is_dir()
+                     else [found]):
             digest.update(_content(file))
     except OSError:
         return None
@@ -160,8 +193,7 @@ def unpack(path: Path, directory: Path) -> None:
             f"{path.name} cannot be read as an archive, such as `make handin` "
             f"makes: {_first_line(error)}.") from None
     for name, content in files.items():
-        (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_bytes(content)
+        _write(directory / name, content)
 
 
 def _of_zip(data: bytes, name: str) -> dict[str, bytes]:
@@ -213,37 +245,46 @@ def _count(name: str, number: int) -> None:
 def _wanted(name: str, entries: list[Entry]) -> dict[str, object]:
     """What opens each file that is wanted, by its name in the tree. Refuses what no
     honest archive has."""
-    top = _top([entry[0] for entry in entries])
-    wanted: dict[str, object] = {}
-    for filename, kind, opens in entries:
-        shown = "".join(c if c.isprintable() else "?" for c in repr(filename[:60]))
+    for filename, _, _ in entries:
         if filename.startswith(("/", "\\")) or ".." in filename.replace(
                 "\\", "/").split("/"):
             raise SubmissionError(
-                f"{name} holds {shown}, which leads out of the archive.")
-        place = posixpath.normpath(filename)
-        if not place.startswith(top) or place[len(top):] not in WANTED:
+                f"{name} holds {_shown(filename)}, which leads out of the archive.")
+    for names in (WHOLE, BARE):
+        wanted = _wanted_as(names, name, entries)
+        if any(place in labs.FILES for place in wanted):
+            return wanted
+    raise NothingToGrade(f"There is nothing to grade in {name}: it holds no {NEEDED}.")
+
+
+def _wanted_as(names: Names, name: str, entries: list[Entry]) -> dict[str, object]:
+    """The same, where the files are called so."""
+    top = _top([entry[0] for entry in entries], names)
+    places = {top + called: place for place, called in names.items()}
+    wanted: dict[str, object] = {}
+    for filename, kind, opens in entries:
+        place = places.get(posixpath.normpath(filename))
+        if place is None:
             continue
-        place = place[len(top):]
         if kind not in (0, stat.S_IFREG):
             raise SubmissionError(
-                f"{name} holds {shown}, which is a link or the like and not an "
-                "ordinary file.")
+                f"{name} holds {_shown(filename)}, which is a link or the like and not "
+                "an ordinary file.")
         if place in wanted:
-            raise SubmissionError(f"{name} holds {shown} twice.")
+            raise SubmissionError(f"{name} holds {_shown(filename)} twice.")
         wanted[place] = opens
-    if not any(place in labs.FILES for place in wanted):
-        raise NothingToGrade(
-            f"There is nothing to grade in {name}: it holds no lab's file, "
-            f"{labs.FILES[0]} or another, under its name in the tree.")
     return wanted
 
 
-def _top(names: list[str]) -> str:
+def _shown(filename: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in repr(filename[:60]))
+
+
+def _top(filenames: list[str], names: Names) -> str:
     """The directory, with a slash, in which an archive has the labs' files."""
-    tops = {posixpath.normpath(name)[:-len(file)] for name in names
+    tops = {posixpath.normpath(filename)[:-len(names[file])] for filename in filenames
             for file in labs.FILES
-            if f"/{posixpath.normpath(name)}".endswith(f"/{file}")}
+            if f"/{posixpath.normpath(filename)}".endswith(f"/{names[file]}")}
     return min(tops, key=lambda top: (top.count("/"), top), default="")
 
 

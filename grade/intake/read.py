@@ -33,7 +33,7 @@ def labs_in(directory: Path) -> list[int]:
 
 def read(directory: Path, name: str, limit: int = SIZE_LIMIT) -> bytes:
     """One file of a submission, a text of so many bytes at most."""
-    data = _open_and_read(directory, name, limit)
+    data = open_and_read(directory, name, limit)
     if data is None:
         raise SubmissionError(f"{name} is missing from the submission.", name)
     return _checked(name, data, limit)
@@ -56,13 +56,13 @@ def commit(directory: Path) -> Optional[str]:
 def _line(directory: Path, name: str) -> str:
     """A short text, or nothing where there is none that can be read."""
     try:
-        data = _open_and_read(directory, name, 1 << 20)
+        data = open_and_read(directory, name, 1 << 20)
         return (data or b"").decode().strip()
     except (SubmissionError, GraderError, UnicodeDecodeError):
         return ""
 
 
-def _open_and_read(directory: Path, name: str, limit: int) -> Optional[bytes]:
+def open_and_read(directory: Path, name: str, limit: int) -> Optional[bytes]:
     """One regular file below a directory, no link on the way, and at most one byte
     more than the limit; None where there is no such file."""
     *folders, base = name.split("/")

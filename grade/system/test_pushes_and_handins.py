@@ -259,6 +259,34 @@ def test_only_what_a_lab_has_is_taken_from_an_archive(tmp_path: Path) -> None:
     assert taken == set(FILES)
 
 
+@pytest.mark.parametrize("handed_in, taken", [
+    ({"gdt.c": b"a"}, {"kernel/gdt.c": b"a"}),
+    ({"lab/frame.c": b"a", "lab/frame.h": b"b", "lab/answers.toml": b"c"},
+     {"kernel/frame.c": b"a", "kernel/frame.h": b"b", "labs/answers.toml": b"c"}),
+    ({"gdt.c": b"stray", "lab/kernel/gdt.c": b"a"}, {"kernel/gdt.c": b"a"}),
+])
+def test_a_file_without_its_directory_is_the_labs(
+        tmp_path: Path, handed_in: dict[str, bytes], taken: dict[str, bytes]) -> None:
+    for name, data in handed_in.items():
+        (tmp_path / "x" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "x" / name).write_bytes(data)
+    crafted(tmp_path / "x.zip", *handed_in.items())
+    for number, path in enumerate((tmp_path / "x", tmp_path / "x.zip")):
+        found = bundle.opened(path, tmp_path / f"out{number}")
+        assert {str(file.relative_to(found)): file.read_bytes()
+                for file in found.rglob("*") if file.is_file()} == taken
+        before = bundle.fingerprint(path)
+        (path / next(reversed(handed_in)) if path.is_dir() else path).write_bytes(b"d")
+        assert before != bundle.fingerprint(path)
+
+
+def test_a_link_without_its_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/gdt.c").symlink_to("/etc/passwd")
+    with pytest.raises(SubmissionError, match="gdt.c is not an ordinary file"):
+        bundle.opened(tmp_path / "x", tmp_path / "out")
+
+
 def crafted(path: Path, *entries: tuple[str, bytes], mode: int = stat.S_IFREG | 0o644
             ) -> None:
     """An archive that `make handin` would not make."""
@@ -305,7 +333,7 @@ def test_a_hostile_archive_is_refused_in_a_sentence(what: str, tmp_path: Path) -
 
 
 def test_an_archive_without_a_labs_file_is_nothing_to_grade(tmp_path: Path) -> None:
-    crafted(tmp_path / "x.zip", ("gdt.c", b""))
+    crafted(tmp_path / "x.zip", ("essay.txt", b""), ("my-gdt.c", b""))
     made = grade(tmp_path / "x.zip", tmp_path)
     assert "There is nothing to grade in x.zip" in made["error"]
     assert not made["tests"] and made["total"]["points"] is None
