@@ -10,6 +10,7 @@ import io
 import json
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 from typing import Any, Optional
 
@@ -192,11 +193,26 @@ def test_a_mark_that_changed_is_told_with_its_reason(folder: Path) -> None:
     ("submission_9", "nobody", "submission_9"),
     ("ann", "bob", "ann"),          # typed by whoever handed in: not believed
     ("ann and bob", "", "ann and bob"),
+    ("Zoë Müller_12", "", "zm"), (unicodedata.normalize("NFD", "Zoë Müller_12"), "", "zm"),
+    ("müllerzoë_12_345_handin", "", "zm"), ("Müller Zoë_12", "", "zm"),
+    ("vonderauhans_1_2_handin", "", "hv"), ("Hans von der Au_7", "", "hv"),
 ])
 def test_whose_a_submission_is(name: str, given: str, student: str) -> None:
     course = settings.Course({"ann": settings.Student("ann", "Ann Li", "ann@example.org"),
-                              "bob": settings.Student("bob", "Bob", "")})
+                              "bob": settings.Student("bob", "Bob", ""),
+                              "zm": settings.Student("zm", "Müller, Zoë", ""),
+                              "hv": settings.Student("hv", "von der Au, Hans", "")})
     assert marks.who(name, {"student": given}, course) == student
+
+
+@pytest.mark.parametrize("text", [
+    '\ufeffid;name;mail\r\nzm;Müller, Zoë;z@example.org\r\n',
+    'id,name,mail\r\nzm,"Müller, Zoë",z@example.org\r\n',
+    'name\tmail\tid\nMüller, Zoë\tz@example.org\tzm\n'])
+def test_a_roster_is_read_as_spreadsheets_write_it(tmp_path: Path, text: str) -> None:
+    (tmp_path / "roster.csv").write_bytes(text.encode())
+    assert settings.roster(tmp_path / "roster.csv") == {
+        "zm": settings.Student("zm", "Müller, Zoë", "z@example.org")}
 
 
 @pytest.mark.parametrize("text, sentence", [
@@ -214,6 +230,7 @@ def test_whose_a_submission_is(name: str, given: str, student: str) -> None:
     ("roster = 'none.csv'", "none.csv cannot be read"),
     ("roster = 'bad.csv'", "its first line has to name the columns id"),
     ("roster = 'two.csv'", "two.csv:3: a second student with the id a"),
+    ("roster = 'latin.csv'", "latin.csv is not UTF-8"),
     ("times = 'late.csv'", "late.csv: line 2: write a time"),
     ("roster = 'one.csv'\n[extension.b]", "extension.b: nobody on the roster"),
     ("results = ['nowhere']", "no directory"), ("results = ['empty']", "no grading in"),
@@ -221,6 +238,7 @@ def test_whose_a_submission_is(name: str, given: str, student: str) -> None:
 ])
 def test_a_wrong_course_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "latin.csv").write_bytes("id,name\nzm,Zoë\n".encode("latin-1"))
     for name, content in (("course.toml", text), ("bad.csv", "who\na\n"),
                           ("two.csv", "id\na\na\n"), ("one.csv", "id\na\n"),
                           ("late.csv", "submission,time\na,tomorrow\n")):

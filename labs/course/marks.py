@@ -12,6 +12,7 @@ import dataclasses
 import datetime
 import json
 import re
+import unicodedata
 from pathlib import Path
 from typing import Any, Iterable, Mapping, Optional, Sequence
 
@@ -145,8 +146,7 @@ def who(name: str, grade: Record, course: Course) -> str:
         lambda s: s.id == name,
         lambda s: bool(s.mail) and s.mail.lower() in name.lower(),
         lambda s: joined.find(f" {' '.join(_words(s.id))} ") >= 0,
-        lambda s: bool(s.name) and (joined.find(f" {' '.join(_words(s.name))} ") >= 0
-                                    or _family_first(s.name) in words),
+        lambda s: _names_student(words, s.name),
     ):
         found = [student.id for student in course.students.values() if fits(student)]
         if found:
@@ -155,13 +155,20 @@ def who(name: str, grade: Record, course: Course) -> str:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"[^\W_]+", text.lower())
+    """An umlaut is one character, however a file system writes it."""
+    return re.findall(r"[^\W_]+", unicodedata.normalize("NFC", text).lower())
 
 
-def _family_first(name: str) -> str:
-    """"Ada Lovelace" as Canvas names a file: lovelaceada."""
-    words = _words(name)
-    return "".join(words[-1:] + words[:-1])
+def _names_student(words: Sequence[str], name: str) -> bool:
+    """Is "Ada Lovelace", or "Lovelace, Ada", among the words: in either order, or as
+    Canvas names a file, lovelaceada?"""
+    family, comma, given = name.partition(",")
+    first, last = (_words(given), _words(family)) if comma else (
+        _words(name)[:-1], _words(name)[-1:])
+    joined = f" {' '.join(words)} "
+    return bool(first + last) and (
+        any(f" {' '.join(order)} " in joined for order in (first + last, last + first))
+        or "".join(last + first) in words)
 
 
 # ---- marks ------------------------------------------------------------------

@@ -21,8 +21,9 @@
     [extension.ann]              # a student's id: a deadline of one's own
     3 = 2026-11-27T23:59:00+01:00
 
-All of it may be left out. Files are found beside course.toml. A time needs its offset
-from UTC, so that a deadline is one moment everywhere. Whatever is wrong is a
+All of it may be left out. Files are found beside course.toml; a CSV is UTF-8, and its
+cells are apart by what its first line has: a comma, a semicolon or a tab. A time needs
+its offset from UTC, so that a deadline is one moment everywhere. Whatever is wrong is a
 CourseError: one sentence with the place.
 """
 
@@ -46,6 +47,8 @@ Moment = datetime.datetime
 # What make regrade writes beside its results: when each of them was handed in.
 TIMES = "times.csv"
 KNOWN = ("roster", "results", "times", "repositories", "commits", "keep", "answers", "late", "lab", "extension")
+# What a spreadsheet puts between two cells of a CSV.
+DELIMITERS = ",;\t"
 DAY = datetime.timedelta(days=1)
 
 
@@ -174,7 +177,10 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, s
     """The lines of a CSV with their numbers; what a cell lacks is empty."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
+            heading = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=next(
+                (char for char in heading if char in DELIMITERS), ","))
             if columns[0] not in (reader.fieldnames or ()):
                 raise CourseError(f"{path}: its first line has to name the columns "
                                   f"{', '.join(columns)}.")
@@ -183,7 +189,10 @@ def _rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, s
                                         for name in columns}
     except OSError as error:
         raise CourseError(f"{path} cannot be read: {error.strerror}.") from None
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise CourseError(f"{path} is not UTF-8, in which a table has to be saved "
+                          f"(byte {error.start}).") from None
+    except csv.Error as error:
         raise CourseError(f"{path}: {error}") from None
 
 
