@@ -53,6 +53,8 @@ Record = dict[str, Any]
 BEGUN = ".batch.json"
 # So often what a cluster's tasks have left undone is given to new ones.
 ROUNDS = 3
+# What learning systems put beside the submissions.
+OF_NOBODY = ("submission_metadata.yml",)
 # What learning systems put after a student's name.
 OF_A_SYSTEM = re.compile(r"_assignsubmission_(?:file|onlinetext)_?$")
 
@@ -75,6 +77,9 @@ def batch(directory: Path, out: Path, lab: Optional[int], jobs: int,
           seed: Optional[int], engine: str = "local") -> int:
     """Grades what has no verdict yet, and writes the table."""
     submissions = find(directory)
+    if others := passed_over(directory):
+        print("Neither a directory nor a zip or tar archive, so not graded: "
+              + plain(", ".join(others)))
     out.mkdir(parents=True, exist_ok=True)
     seed = _seed(out, seed)
     todo = [path for path in submissions if not is_graded(path, out, lab)]
@@ -241,9 +246,7 @@ def find(directory: Path) -> list[Path]:
     share a result: that is refused."""
     if not directory.is_dir():
         _refuse(f"there is no directory {directory}.")
-    found = sorted(path for path in directory.iterdir()
-                   if not path.name.startswith(".") and path.name != "__MACOSX"
-                   and (path.is_dir() or bundle.is_archive(path)))
+    found = [path for path in _seen(directory) if _is_submission(path)]
     if not found:
         _refuse(f"there is no directory and no archive in {directory}.")
     names = [name_of(path) for path in found]
@@ -251,6 +254,21 @@ def find(directory: Path) -> list[Path]:
         if names.count(name) > 1:
             _refuse(f"{directory} has two submissions named {name}.")
     return found
+
+
+def passed_over(directory: Path) -> list[str]:
+    """The names of what lies there and is no submission."""
+    return [path.name for path in _seen(directory) if not _is_submission(path)
+            and path.name not in OF_NOBODY]
+
+
+def _seen(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.iterdir()
+                  if not path.name.startswith(".") and path.name != "__MACOSX")
+
+
+def _is_submission(path: Path) -> bool:
+    return path.is_dir() or bundle.is_archive(path)
 
 
 def name_of(path: Path) -> str:

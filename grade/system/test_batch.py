@@ -95,7 +95,9 @@ def test_what_learning_systems_give_out_is_understood(tmp_path: Path) -> None:
     (course / "submission_124").mkdir()
     (course / "submission_124/essay.txt").write_text("no lab\n")
     (course / "submission_metadata.yml").write_text("x: 1\n")
+    (course / "roth.rar").write_text("Rar!")
     said = batch(course, out, status=2)
+    assert "archive, so not graded: roth.rar\n" in said
     assert "no verdict on submission_124: There is nothing to grade" in said
     table = rows(out)
     assert table["submission_124"]["total"] == ""
