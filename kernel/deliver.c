@@ -22,8 +22,8 @@
 #define UC_SIGCONTEXT_SS     0x2
 #define UC_STRICT_RESTORE_SS 0x4
 
-/* The flags that a program may set: the arithmetic ones, TF, DF, OF, AC. */
-#define RFLAGS_USER (0xcd5 | RFLAGS_TF | RFLAGS_AC)
+/* The flags that a program may set: the arithmetic ones and DF, and these. */
+#define RFLAGS_USER (0xcd5 | RFLAGS_TF | RFLAGS_AC | RFLAGS_ID)
 
 /* Of the FXSAVE area. The bits that are not in the mask must be 0. */
 #define FPU_MXCSR      24
@@ -91,8 +91,8 @@ static void load_registers(struct trap_frame *to, const struct sigcontext *from)
 #define LOAD(name) to->name = from->name;
 	FOR_EACH_REGISTER(LOAD)
 	to->rflags = (from->rflags & RFLAGS_USER) | RFLAGS_IF | RFLAGS_FIXED;
-	to->cs = USER_CS;
-	to->ss = USER_DS;
+	to->cs = from->cs | CPL_MASK;
+	to->ss = from->ss;
 }
 
 /* ---- the frame of a handler -------------------------------------------- */
@@ -330,7 +330,8 @@ static int read_fpu(uint64_t from)
 	mask = *(uint32_t *)(fpu + FPU_MXCSR_MASK);
 	if (copyin(fpu, from, sizeof(fpu)) < 0)
 		return -EFAULT;
-	*mxcsr &= mask ? mask : MXCSR_DEFAULT; /* another bit is a #GP */
+	if (*mxcsr & ~(mask ? mask : MXCSR_DEFAULT))
+		return -EINVAL; /* it would be a #GP in ring 0 */
 	fxrstor(fpu);
 	return 0;
 }
@@ -358,8 +359,10 @@ long sys_rt_sigreturn(void)
 		signal_set_mask(p, context.mask);
 	}
 	p->in_syscall = false;
-	/* IRETQ to an address that is not canonical would fault in ring 0. */
-	if (!registers.cs || registers.rip >= USER_END)
+	/* With another selector, or to an address that is not canonical, IRETQ
+	 * would fault in ring 0. */
+	if (registers.cs != USER_CS || registers.ss != USER_DS ||
+	    registers.rip >= USER_END)
 		signal_force(SIGSEGV,
 			     &(struct signal_info){ .code = SI_KERNEL });
 	deliver(&registers, false);

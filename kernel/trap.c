@@ -22,6 +22,10 @@
 /* siginfo's codes for faults. */
 #define ILL_ILLOPN  2
 #define FPE_INTDIV  1
+#define FPE_FLTDIV  3
+#define FPE_FLTOVF  4
+#define FPE_FLTUND  5
+#define FPE_FLTRES  6
 #define FPE_FLTINV  7
 #define SEGV_MAPERR 1
 #define SEGV_ACCERR 2
@@ -47,6 +51,16 @@ static int signal_of(uint64_t vector)
 	return SIGSEGV;
 }
 
+/* Which exception it was, of those that the program did not mask. Linux counts a
+ * denormal operand among the underflows. */
+static int float_code(uint32_t exceptions)
+{
+	static const int codes[] = { FPE_FLTINV, FPE_FLTUND, FPE_FLTDIV,
+				     FPE_FLTOVF, FPE_FLTUND, FPE_FLTRES };
+
+	return exceptions ? codes[__builtin_ctz(exceptions)] : 0;
+}
+
 /* What siginfo tells of a fault: a code that depends on the signal, and where:
  * the instruction, or, for a page fault, the address it wanted. */
 static struct signal_info info_of(const struct trap_frame *frame)
@@ -64,8 +78,10 @@ static struct signal_info info_of(const struct trap_frame *frame)
 		info.code = ILL_ILLOPN;
 		break;
 	case VECTOR_MF:
+		info.code = float_code(x87_exceptions());
+		break;
 	case VECTOR_XM:
-		info.code = FPE_FLTINV;
+		info.code = float_code(sse_exceptions());
 		break;
 	case VECTOR_AC:
 		info.code = BUS_ADRALN;

@@ -34,6 +34,7 @@
 #define RFLAGS_IOPL        (3 << 12)
 #define RFLAGS_NT          (1 << 14)
 #define RFLAGS_AC          (1 << 18)
+#define RFLAGS_ID          (1 << 21)
 
 #define MSR_APIC_BASE      0x1b
 #define MSR_EFER           0xc0000080
@@ -261,6 +262,29 @@ static inline void fxsave(void *area)
 static inline void fxrstor(const void *area)
 {
 	asm volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+}
+
+/* The exceptions that have happened and that are not masked, a bit each: invalid,
+ * denormal, by zero, overflow, underflow, inexact. x87's flags and masks are two
+ * words; SSE's are in MXCSR, the masks seven bits above the flags (Intel SDM
+ * volume 1, "x87 FPU Status Register" and "MXCSR Control and Status Register"). */
+#define FLOAT_EXCEPTIONS 0x3f
+
+static inline uint32_t x87_exceptions(void)
+{
+	uint16_t status, control;
+
+	asm volatile("fnstsw %0" : "=m"(status));
+	asm volatile("fnstcw %0" : "=m"(control));
+	return status & ~control & FLOAT_EXCEPTIONS;
+}
+
+static inline uint32_t sse_exceptions(void)
+{
+	uint32_t mxcsr;
+
+	asm volatile("stmxcsr %0" : "=m"(mxcsr));
+	return mxcsr & ~(mxcsr >> 7) & FLOAT_EXCEPTIONS;
 }
 
 #endif /* __ASSEMBLER__ */

@@ -38,6 +38,7 @@ PROGRAMS: dict[str, list[str]] = {
     "memory": [],
     "timing": [],
     "signals": [],
+    "handled": [],
     "writes": ["poem"],
     "sendfile": ["poem"],
     "questions": ["poem"],
