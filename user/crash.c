@@ -12,7 +12,7 @@ static const char constant[] = "constant";
 
 static void jump_to(uint64_t address)
 {
-	asm volatile("call *%0" : : "r"(address) : "memory");
+	((void (*)(void))address)();
 }
 
 static void read_from(uint64_t address)
