@@ -22,8 +22,9 @@ from typing import Any, Iterator, Sequence
 from intake.error import GraderError
 from machine import deadlines
 
-# Slurm's own default for MaxArraySize allows 1000 and one more.
-TASKS = 1000
+# So many cores are made use of. A task takes as much CPU to begin as for a submission, so
+# there are fewer than the 1000 that Slurm's MaxArraySize allows.
+TASKS = 100
 LOG = "slurm.log"
 INDEX = "SLURM_ARRAY_TASK_ID"
 POLL = 1.0  # s
