@@ -75,12 +75,12 @@ USER_CFLAGS := $(CFLAGS) -O2 -Iuser/lib -Iuser
 LDFLAGS := -m elf_x86_64 -nostdlib -static -z max-page-size=4096 \
 	-z noexecstack -z norelro --build-id=none --fatal-warnings
 
-KERNEL_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard kernel/*.[cS] kernel/files/*.c)))
+KERNEL_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard kernel/*.[cS] kernel/*/*.c)))
 LIB_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard user/lib/*.c user/lib/*.S)))
 SH_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard user/shell/*.c)))
 PROGRAMS := $(patsubst user/%.c,build/user/%,$(sort $(wildcard user/*.c)))
 INITRD := build/initrd$(if $(ADD),-add).cpio
-C_FILES = $(wildcard $(foreach d,kernel kernel/files user user/lib user/shell grade/* grade/*/*,$d/*.[ch]))
+C_FILES = $(wildcard $(foreach d,kernel kernel/* user user/* grade/* grade/*/*,$d/*.[ch]))
 export INITRD
 
 .PHONY: all qemu run gdb rewind trace try book check grade result handin challenge bench doctor format format-check clean help FORCE
@@ -249,4 +249,4 @@ build/compile_commands.json: $(KERNEL_OBJS) $(LIB_OBJS) $(SH_OBJS) $(PROGRAMS)
 	@(echo '['; cat $(addsuffix .json,$(KERNEL_OBJS) $(LIB_OBJS) $(SH_OBJS) $(PROGRAMS:=.c.o)) | \
 		sed '$$s/,$$//'; echo ']') > $@
 
--include $(wildcard build/kernel/*.d build/kernel/files/*.d build/user/*.d build/user/lib/*.d build/user/shell/*.d)
+-include $(wildcard build/kernel/*.d build/kernel/*/*.d build/user/*.d build/user/*/*.d)

@@ -26,7 +26,7 @@ void audit(void) __attribute__((weak));
 void strace(long result) __attribute__((weak));
 
 /* The same in the form of Linux's program strace, unless there is a strace():
- * decode.c has it, which is not in the labs' releases. It looks for strace=1
+ * decode/ has it, which is not in the labs' releases. It looks for strace=1
  * itself. A call that does not come back calls it from its own room, at the last
  * moment at which the frame and what the arguments point to are there. */
 void decode_call(long result) __attribute__((weak));

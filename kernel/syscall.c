@@ -453,7 +453,7 @@ static inline bool returns_to_user_space(const void *frame)
 	return *(const uint64_t *)(frame + FRAME_RCX) < USER_END + PAGE_SIZE;
 }
 
-/* strace=1: the challenge's line, or decode.c's. */
+/* strace=1: the challenge's line, or decode/'s. */
 static void tell(long result)
 {
 	if (strace)

@@ -117,7 +117,7 @@ def test_it_is_what_linuxs_strace_tells(programs: Programs, tmp_path: Path) -> N
 
 def table() -> set[str]:
     """The calls that strace=1 has a row for."""
-    text = (TREE / "kernel/decode.c").read_text()
+    text = (TREE / "kernel/decode/line.c").read_text()
     return set(re.findall(r"^\tCALL\((\w+),", text, re.MULTILINE))
 
 
@@ -133,7 +133,7 @@ def test_every_error_of_the_kernel_has_its_sentence() -> None:
     numbers = dict(re.findall(r"^#define (E\w+)\s+(\d+)$",
                               (TREE / "kernel/errno.h").read_text(), re.MULTILINE))
     told = dict(re.findall(r'^\tERROR\((\w+), "(.*)"\),$',
-                           (TREE / "kernel/constants.c").read_text(), re.MULTILINE))
+                           (TREE / "kernel/decode/constants.c").read_text(), re.MULTILINE))
     assert len(told) > 30
     assert told == {name: os.strerror(int(number)) for name, number in numbers.items()
                     if not name.startswith("ERESTART")}

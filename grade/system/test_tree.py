@@ -73,7 +73,7 @@ def test_the_archive_is_the_same_wherever_it_is_made(build: object, copy: Path
 def test_editors_find_the_command_of_every_file(build: object, copy: Path) -> None:
     commands = json.loads((copy / "build/compile_commands.json").read_text())
     sources = {name for name in files_of_the_tree()
-               if re.fullmatch(r"(kernel|kernel/files|user|user/lib|user/shell)/[^/]*\.[cS]", name)}
+               if re.fullmatch(r"(kernel|user)(/\w+)?/[^/]*\.[cS]", name)}
     assert {command["file"] for command in commands} == sources
     assert all(command["directory"] == str(copy) for command in commands)
 
@@ -158,7 +158,7 @@ def place(file: str) -> int:
 def kernel_files() -> list[str]:
     """But for main.c, which is the table of contents itself."""
     return [name.removeprefix("kernel/") for name in files_of_the_tree()
-            if re.fullmatch(r"kernel/(files/)?\w+\.[chS]", name)
+            if re.fullmatch(r"kernel/(\w+/)?\w+\.[chS]", name)
             and name != "kernel/main.c"]
 
 

@@ -3,7 +3,7 @@
  * Source: Linux's headers (include/uapi), x86-64; the errors' sentences are the
  * C library's, by which everybody knows them.
  */
-#include "constants.h"
+#include "decode/constants.h"
 
 #include "errno.h"
 #include "print.h"

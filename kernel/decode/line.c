@@ -11,7 +11,7 @@
 
 #include "boot_info.h"
 #include "clone.h"
-#include "constants.h"
+#include "decode/constants.h"
 #include "errno.h"
 #include "frame.h"
 #include "futex.h"
