@@ -78,6 +78,7 @@ LDFLAGS := -m elf_x86_64 -nostdlib -static -z max-page-size=4096 \
 KERNEL_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard kernel/*.[cS] kernel/*/*.c)))
 LIB_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard user/lib/*.c user/lib/*.S)))
 SH_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard user/shell/*.c)))
+STRESS_OBJS := $(patsubst %,build/%.o,$(sort $(wildcard user/fuzz/*.c)))
 PROGRAMS := $(patsubst user/%.c,build/user/%,$(sort $(wildcard user/*.c)))
 INITRD := build/initrd$(if $(ADD),-add).cpio
 C_FILES = $(wildcard $(foreach d,kernel kernel/* user user/* grade/* grade/*/*,$d/*.[ch]))
@@ -221,8 +222,9 @@ build/user/lib.a: $(LIB_OBJS)
 	@rm -f $@
 	$(Q)$(AR) rcD $@ $^
 
-# The shell has rooms of its own.
+# Two programs have rooms of their own.
 build/user/sh: $(SH_OBJS)
+build/user/stress: $(STRESS_OBJS)
 
 build/user/%: build/user/%.c.o build/user/lib.a
 	@echo 'LD $@'
@@ -245,8 +247,8 @@ $(INITRD): $(PROGRAMS) $(wildcard user/etc/*) $(if $(ADD),FORCE) Makefile
 		cpio --quiet -o -H newc -R 0:0 --reproducible > ../$(@F)
 
 # Of the objects that there are: a file that has moved leaves its old note behind.
-build/compile_commands.json: $(KERNEL_OBJS) $(LIB_OBJS) $(SH_OBJS) $(PROGRAMS)
-	@(echo '['; cat $(addsuffix .json,$(KERNEL_OBJS) $(LIB_OBJS) $(SH_OBJS) $(PROGRAMS:=.c.o)) | \
+build/compile_commands.json: $(KERNEL_OBJS) $(LIB_OBJS) $(SH_OBJS) $(STRESS_OBJS) $(PROGRAMS)
+	@(echo '['; cat $(addsuffix .json,$(filter %.o,$^) $(PROGRAMS:=.c.o)) | \
 		sed '$$s/,$$//'; echo ']') > $@
 
 -include $(wildcard build/kernel/*.d build/kernel/*/*.d build/user/*.d build/user/*/*.d)
