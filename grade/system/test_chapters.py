@@ -14,7 +14,7 @@ from typing import Iterator, Sequence
 import pytest
 
 from machine import deadlines
-from machine.qemu import TREE
+from machine.qemu import TREE, Machine
 from replay.session import copy_tree, debug
 
 sys.path.insert(0, str(TREE / "docs"))
@@ -254,6 +254,56 @@ def test_the_command_of_the_primer_works(copy: Path) -> None:
         session = debug("/bin/hello", ["next-syscall", "uptime", "help threshold"], tree=copy)
     assert re.fullmatch(r"\d+ ticks\n", session[1]), session
     assert re.search(r"^uptime +Show for how many ticks", session[2], re.MULTILINE), session
+
+
+# Chapter 8's: a line in receive, a function in foreground.c.
+ASKED = "	if (sends_signal(c))\n		return;\n"
+CONTROL_T = """\
+	if (c == 'T' - '@' && termios_local(ICANON)) {
+		foreground_show();
+		return;
+	}
+"""
+SHOW = """
+void foreground_show(void)
+{
+	char line[32];
+
+	for_each_proc(p)
+		if (foreground && p->group == foreground)
+			screen_write(line, ksnprintf(line, sizeof(line), "%d: %s\\n",
+						     foreground, p->name));
+}
+"""
+WHO_HAS_THE_TERMINAL = (
+    ("kernel/tty.c", ASKED, CONTROL_T + ASKED),
+    ("kernel/foreground.h", "#endif\n", "void foreground_show(void);\n\n#endif\n"),
+    ("kernel/foreground.c", '#include "errno.h"\n',
+     '#include "errno.h"\n#include "print.h"\n#include "screen.h"\n'),
+    ("kernel/foreground.c", "", SHOW))
+
+
+def test_control_t_says_who_has_the_terminal(copy: Path, make_environment: dict[str, str]
+                                             ) -> None:
+    """While a pipeline runs, its group and both names; at the prompt, where the shell
+    asks for bytes, it is one of them; and what is typed is as it was."""
+    with edited(copy, WHO_HAS_THE_TERMINAL):
+        subprocess.run(["make", "-s", "all"], cwd=copy, env=make_environment, check=True,
+                       timeout=deadlines.host())
+        with Machine(kernel=copy / "build/kernel.elf") as machine:
+            machine.expect(r"^\$ ")
+            machine.send("cat | cat\n")
+            machine.expect(r"cat\n")
+            machine.send("are you there?\n")
+            machine.expect(r"^are you there\?\nare you there\?\n")
+            machine.send("now \x14")
+            group = machine.expect(r"^now (\d+): cat\n(\d+): cat\n")
+            assert group[1] == group[2]
+            machine.send("as it was\n")
+            machine.expect(r"^now as it was\n")
+            machine.send("\x03")
+            machine.expect(r"^\$ ")
+            assert machine.command("echo \x14fine") == "fine\n"
 
 
 def test_every_chapter_changes_its_room() -> None:
