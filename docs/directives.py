@@ -32,7 +32,7 @@ TREE = Path(__file__).resolve().parents[1]
 # The files that a lab is done in: what they hold is a solution.
 SOLUTIONS = {"kernel/gdt.c": 1, "kernel/msr.c": 2, "kernel/syscall_entry.c": 3,
              "kernel/frame.c": 4, "kernel/fork.c": 5}
-LANGUAGES = {".c": "c", ".h": "c", ".S": "none"}
+LANGUAGES = {".c": "c", ".h": "c", ".S": "none", ".py": "python"}
 
 
 class Listing(SphinxDirective):

@@ -1,8 +1,9 @@
 """Pieces of source files by what they are, not by line numbers: a function, a struct,
-a macro or a label with the comment above it.
+a macro or a label with the comment above it; a function of Python with its decorators.
 
     piece(TREE / "kernel/switch.c", "switch_to")
     piece(TREE / "kernel/sched.h", "struct proc")
+    piece(TREE / "kernel/gdb/proc.py", "ps")
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ def piece(path: Path, name: str) -> str:
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".S":
         return _label(text, path, name)
+    if path.suffix == ".py":
+        return _def(text, path, name)
     if name.startswith(("struct ", "enum ", "union ")):
         body = rf"^{re.escape(name)} \{{\n.*?^\}}[^\n]*;\n"
     elif name.startswith("#define "):
@@ -39,6 +42,14 @@ def piece(path: Path, name: str) -> str:
 def _label(text: str, path: Path, name: str) -> str:
     """From a label of assembly to the next one that is no number, or the end."""
     found = re.findall(rf"^{re.escape(name)}:\n.*?(?=^[A-Za-z_]\w*:|\Z)", text,
+                       re.DOTALL | re.MULTILINE)
+    return _one(found, path, name).rstrip() + "\n"
+
+
+def _def(text: str, path: Path, name: str) -> str:
+    """A function of Python with its decorators: all lines that are further in, and the
+    empty ones between them."""
+    found = re.findall(rf"^(?:@[^\n]*\n)*def {re.escape(name)}\(.*?(?=^\S|\Z)", text,
                        re.DOTALL | re.MULTILINE)
     return _one(found, path, name).rstrip() + "\n"
 

@@ -259,6 +259,215 @@ def control_c() -> Figure:
     return f
 
 
+def call_registers() -> Figure:
+    """The contract of a call in C: registers, and the stack at f's first instruction."""
+    f = Figure("call-registers", 760, 356, "Registers and stack at a call of C", """
+        Left, the sixteen registers by their part in a call of the function f. Six carry
+        arguments, in this order: RDI, RSI, RDX, RCX, R8, R9. RAX carries the result. RBX,
+        RBP, R12 to R15 and RSP are the caller's: f gives them back as they were. R10, R11
+        and all of the first two rows f may overwrite. Right, the stack from high addresses
+        down: the caller's own words; the seventh argument, to which RSP points before the
+        call, a multiple of 16; the return address, which CALL pushes and to which RSP
+        points at f's first instruction; what f pushes; and, in ring 3 only, a red zone of
+        128 bytes below RSP.""")
+    rows = [("arguments, the first six", ["RDI", "RSI", "RDX", "RCX", "R8", "R9"], "user"),
+            ("the result", ["RAX"], "new"),
+            ("the caller's: f gives them back", ["RBX", "RBP", "R12", "R13", "R14", "R15",
+                                                 "RSP"], "kernel"),
+            ("nobody's", ["R10", "R11"], "grey")]
+    for number, (what, names, fill) in enumerate(rows):
+        y = 30 + 72 * number
+        f.text(20, y + 8, what, size=13, bold=True)
+        for place, name in enumerate(names):
+            f.box(20 + 58 * place, y + 16, 58, 32, name, fill=fill, size=13)
+    f.text(88, 126, "f may overwrite it, and the six above", size=12, quiet=True)
+    f.text(146, 270, "f may overwrite them", size=12, quiet=True)
+    words = [("the caller's words", "kernel", 36), ("argument 7", "user", 32),
+             ("return address", "new", 32), ("what f pushes", "plain", 44),
+             ("red zone, 128 bytes", "grey", 44)]
+    y = 40.0
+    for name, fill, height in words:
+        f.box(584, y, 160, height, name, fill=fill, size=13, dashed=name.startswith("red"))
+        y += height
+    f.text(664, 28, "the stack, down", anchor="middle", size=13, bold=True)
+    for y, lines in ((92, ["RSP before", "the call"]), (124, ["RSP at f's", "first line"])):
+        f.arrow((548, y), (582, y))
+        f.lines(544, y - 5, lines, anchor="end", size=12, step=15)
+    f.lines(584, 250, ["in ring 3 only: there", "no interrupt pushes"], size=12, quiet=True)
+    f.lines(20, 322, ["Before the call RSP is a multiple of 16. So at f's first line it is 8 less "
+                      "than one,",
+                      "and a function that calls another has to push an odd number of words."],
+            size=12)
+    return f
+
+
+def linux_entry() -> Figure:
+    """The way in and out, beside Linux's."""
+    f = Figure("linux-entry", 760, 420, "The entry of a system call, here and in Linux", """
+        Two columns of steps, from SYSCALL down to SYSRET. Both: SWAPGS; the user's RSP goes
+        into a slot of this CPU. Only Linux: CR3 becomes that of the kernel's tables. Both:
+        RSP becomes the kernel stack's top. Here sixteen words are pushed; in Linux
+        twenty-one, then all registers are cleared. Both call C: syscall_handler here,
+        do_syscall_64 there. Linux asks whether SYSRET is safe, and else leaves by IRETQ.
+        Here the words are popped; Linux pops, goes over to a small stack that both sets of
+        tables map, and CR3 becomes that of the user's tables. Both: the user's RSP, SWAPGS,
+        SYSRET.""")
+    steps = [("SWAPGS", "SWAPGS", "plain"),
+             ("the user's RSP into a slot", "the user's RSP into a slot", "plain"),
+             ("", "CR3: the kernel's tables", "new"),
+             ("RSP: the kernel stack", "RSP: the kernel stack", "plain"),
+             ("push 16 words", "push 21 words, clear registers", "kernel"),
+             ("call syscall_handler", "call do_syscall_64", "kernel"),
+             ("", "is SYSRET safe? else IRETQ", "new"),
+             ("pop", "pop", "kernel"),
+             ("", "a small stack; CR3: the user's tables", "new"),
+             ("RSP: the user's", "RSP: the user's", "plain"),
+             ("SWAPGS, SYSRET", "SWAPGS, SYSRET", "plain")]
+    f.text(130, 28, "Threshold", anchor="middle", bold=True)
+    f.text(445, 28, "Linux, with KPTI", anchor="middle", bold=True)
+    for number, (here, there, fill) in enumerate(steps):
+        y = 40 + 31 * number
+        if here:
+            f.box(20, y, 220, 31, here, fill=fill, size=13)
+        f.box(290, y, 310, 31, there, fill=fill, size=13)
+    for first, last, text in ((2, 2, "Meltdown"), (4, 4, "one frame for all"),
+                              (6, 6, "CVE-2012-0217"), (8, 8, "Meltdown")):
+        y = 40 + 31 * (first + last) / 2 + 20
+        f.text(612, y, text, size=12, quiet=True)
+    f.text(20, 404, "Only between its two writes to CR3 is all of Linux's kernel mapped.", size=12)
+    return f
+
+
+def two_tables() -> Figure:
+    """What each of Linux's two top tables maps."""
+    f = Figure("two-tables", 760, 300, "Two top tables for one process", """
+        Two PML4s of one process, side by side in memory, 4096 bytes each. The first, for
+        ring 0: its user half maps the program, its kernel half all of the kernel. The
+        second, for ring 3: its user half maps the same program, its kernel half only the
+        entry code, the entry stacks, the GDT, the TSS and the IDT; the rest is not there.
+        Bit 12 of CR3 says which of the two is in force.""")
+    for x, title, below, fill in (
+            (60, "while ring 0 runs", ["all of the kernel:", "code, data, all memory"], "kernel"),
+            (440, "while ring 3 runs", ["entry code and stacks,", "GDT, TSS, IDT"], "new")):
+        f.text(x + 130, 30, title, anchor="middle", bold=True, size=13)
+        f.box(x, 44, 260, 64, ["user half:", "the program"], fill="user", size=13)
+        height = 96 if fill == "kernel" else 44
+        f.box(x, 108, 260, height, below, fill=fill, size=13)
+        if fill == "new":
+            f.box(x, 152, 260, 52, "nothing: no entries", fill="plain", size=13,
+                  dashed=True)
+    f.line((320, 76), (440, 76), dashed=True)
+    f.text(380, 68, "the same", anchor="middle", size=12)
+    f.arrow((250, 250), (190, 208))
+    f.arrow((510, 250), (570, 208))
+    f.box(250, 238, 260, 30, "CR3, bit 12", size=13)
+    f.text(206, 240, "0", bold=True)
+    f.text(546, 240, "1", bold=True)
+    f.text(60, 288, "What is not translated cannot be speculated on.", size=12)
+    return f
+
+
+def debugger() -> Figure:
+    """Who knows what while a kernel is debugged."""
+    f = Figure("debugger", 760, 330, "Who knows what: GDB, its files, QEMU", """
+        Three columns. Left, what GDB reads from files: build/kernel.elf, which has names,
+        types and lines; the source; kernel/gdb/, the commands that know this kernel. In the
+        middle GDB, in your terminal: it shows, and it asks. Right, QEMU: a CPU with its
+        registers, memory, devices. Between GDB and QEMU a socket, build/gdb.sock: GDB sends
+        continue, one step, registers and memory, and QEMU answers or says where it stopped.
+        QEMU's serial port goes to a terminal of its own, where the kernel and programs write
+        and where you type.""")
+    f.text(110, 30, "files", anchor="middle", bold=True, size=13)
+    files = [(["build/kernel.elf:", "names, types, lines"], "grey"),
+             (["the source:", "kernel/*.c"], "grey"),
+             (["kernel/gdb/*.py:", "step-entry, gdt, …"], "new")]
+    for number, (lines, fill) in enumerate(files):
+        f.box(20, 44 + 66 * number, 180, 52, lines, fill=fill, size=13)
+        f.arrow((200, 70 + 66 * number), (266, 136 + 8 * (number - 1)))
+    f.text(358, 60, "your terminal", anchor="middle", bold=True, size=13)
+    f.box(268, 74, 180, 124, ["GDB", "knows names,", "asks for the rest"], fill="user", size=13)
+    f.text(650, 30, "QEMU", anchor="middle", bold=True, size=13)
+    for number, (lines, fill) in enumerate(((["CPU: registers,", "ring, CR3, GS"], "kernel"),
+                                            (["memory: bytes,", "no names"], "kernel"),
+                                            (["serial port"], "plain"))):
+        f.box(560, 44 + 66 * number, 180, 52, lines, fill=fill, size=13)
+    f.arrow((448, 112), (558, 112), text="asks")
+    f.arrow((558, 152), (450, 152))
+    f.text(503, 146, "stopped", anchor="middle")
+    f.text(504, 178, "build/gdb.sock", anchor="middle", size=11, quiet=True)
+    f.line((650, 228), (650, 258), (450, 258), arrow=True)
+    f.box(268, 236, 180, 44, ["console: what is", "written and typed"], size=12)
+    f.text(20, 312, "GDB joins the two: a name from the left, the bytes that it stands for from "
+           "the right.", size=12)
+    return f
+
+
+def search_loop() -> Figure:
+    """How a fault is found, with the commands for it."""
+    f = Figure("search-loop", 760, 240, "How a fault is found", """
+        Four boxes in a circle. Say what you expect. Go there: break-kernel, next-syscall,
+        step-entry. Look: context, regs, sysframe, kstack. If it is as you said, say the
+        next thing. If it is not: who wrote it? watch, last-write, backtrace; that leads to
+        an earlier place, and the circle begins again there.""")
+    for x, title, lines, fill in (
+            (20, "1", ["Say what", "you expect"], "user"),
+            (210, "2", ["Go there:", "break-kernel", "next-syscall"], "plain"),
+            (400, "3", ["Look: context,", "regs, sysframe,", "kstack"], "plain"),
+            (590, "4", ["Who wrote it?", "watch, last-write,", "backtrace"], "bad")):
+        f.box(x, 60, 150, 70, lines, fill=fill, size=13)
+        f.text(x + 4, 54, title, bold=True, size=13)
+    f.arrow((170, 95), (208, 95))
+    f.arrow((360, 95), (398, 95))
+    f.arrow((550, 95), (588, 95))
+    f.text(569, 34, "it is not so", anchor="middle", size=12)
+    f.line((475, 130), (475, 160), (95, 160), (95, 132), arrow=True)
+    f.text(285, 154, "it is so: the next thing", anchor="middle", size=12)
+    f.line((665, 130), (665, 194), (60, 194), (60, 132), arrow=True)
+    f.text(380, 188, "an earlier place: begin again there", anchor="middle", size=12)
+    f.text(20, 226, "Who skips box 1 looks at everything and sees nothing.", size=12)
+    return f
+
+
+def manual_page() -> Figure:
+    """An instruction's page, and the questions with which it is read."""
+    f = Figure("manual-page", 760, 400, "An instruction's page, read with questions", """
+        Left, a page about SYSRET in five parts, from the top down. Opcode: 48 0F 07, valid
+        in 64-bit mode. Description: a few paragraphs of prose. Operation: RIP becomes RCX,
+        RFLAGS becomes R11 less RF and VM, CS and SS come from STAR, the ring is 3. Flags
+        affected: all, from R11. Exceptions: #UD if EFER.SCE is 0, #GP if the ring is not 0;
+        Intel's also if RCX is not canonical. Right, beside each part, the question to put
+        to it: do I have this form, in my mode; what is it for; what exactly does it read
+        and write; what may I still believe of the flags; what does it do to who gives it
+        nonsense, and in which ring.""")
+    parts = [("Opcode", ["48 0F 07: valid in 64-bit mode"], "grey", 44,
+              ["Is this my form,", "in my mode?"]),
+             ("Description", ["to ring 3, after a system call …"], "plain", 44,
+              ["What is it for? And what", "does it leave to me?"]),
+             ("Operation", ["RIP = RCX; RFLAGS = R11 less RF, VM",
+                            "CS, SS from STAR 63…48; ring = 3"], "new", 84,
+              ["What does it read and write?", "RSP does not stand there: so",
+               "it is not changed. GS neither."]),
+             ("Flags", ["all of them, from R11"], "plain", 44,
+              ["What may I believe", "of the flags now?"]),
+             ("Exceptions", ["#UD: EFER.SCE is 0; #GP: not in ring 0",
+                             "Intel: #GP also if RCX is not canonical"], "bad", 84,
+              ["What about nonsense?", "In which ring, on which stack", "is it found?"])]
+    f.text(250, 26, "SYSRET", anchor="middle", bold=True)
+    f.text(560, 26, "ask", anchor="middle", bold=True)
+    y = 36.0
+    for name, lines, fill, height, questions in parts:
+        f.box(110, y, 330, height, lines, fill=fill, size=12)
+        f.text(100, y + height / 2 + 5, name, anchor="end", size=13, bold=True)
+        f.lines(476, y + height / 2 + 4 - 8.5 * (len(questions) - 1), questions, size=13,
+                step=17)
+        f.arrow((470, y + height / 2), (442, y + height / 2))
+        y += height + 6
+    f.text(20, 386, "What stands in no part is not done. To see that something is missing is half "
+           "of reading a manual.", size=12)
+    return f
+
+
 FIGURES = {figure.name: figure for figure in (
     boot_stages(), trap_frame(), page_walk(), process_states(), first_stack(), signal_frame(),
-    files(), control_c())}
+    files(), control_c(), call_registers(), linux_entry(), two_tables(), debugger(),
+    search_loop(), manual_page())}

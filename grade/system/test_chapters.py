@@ -44,6 +44,8 @@ def test_a_chapter_has_what_a_chapter_has(path: Path) -> None:
     assert has.traces, "a recorded call"
     assert has.exercises == len(EXERCISE.findall(text)) >= 4, "exercises"
     assert blocks(path, "index"), "words for the index"
+    assert blocks(path, "listing"), "a listing from the source"
+    assert re.search(r"^!\[[^]]+\]\(\.\./figures/", text, re.MULTILINE), "a figure"
 
 
 def test_what_a_chapter_runs_and_plays_is_there() -> None:
@@ -342,6 +344,12 @@ def test_a_piece_is_found_by_its_name(what: str, begins: str, ends: str, tmp_pat
     piece = listings.piece(tmp_path / "a.c", what)
     assert piece.startswith(begins) and piece.endswith(ends)
     assert piece.count("\n}") == 1
+
+
+def test_a_piece_of_python_has_its_decorators_and_its_end(tmp_path: Path) -> None:
+    ps = '@command("ps")\ndef ps(\n        argument: str) -> None:\n    """List."""\n\n    say()\n'
+    (tmp_path / "a.py").write_text(f"import gdb\n\n\n{ps}\n\nclass Other:\n    def ps(self): ...\n")
+    assert listings.piece(tmp_path / "a.py", "ps") == ps
 
 
 def test_a_piece_that_is_not_there_is_refused(tmp_path: Path) -> None:
