@@ -259,8 +259,8 @@ def main() -> int:
         print(f"make release: {error}", file=sys.stderr)
         return 1
     print(f"{out}: {'released' if done.changed else 'as before'}, "
-          f"{done.commit[:10]}. {len(done.scan.leaks)} of {done.scan.telling} telling "
-          f"lines in {done.scan.objects} objects, {done.scan.lines} lines.")
+          f"{done.commit[:10]}. Lines of later solutions looked for: "
+          f"{done.scan.telling}, in {done.scan.objects} objects; none is there.")
     if done.begins and options.lab > min(LABS):
         print(f"A new history begins here. Students who have an earlier release cannot "
               f"pull it (\"unrelated histories\"): for them, release lab {options.lab} "

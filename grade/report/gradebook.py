@@ -26,5 +26,5 @@ def gradebook(grade: Record) -> str:
     heading += ["total", "total of", "verdict"]
     row += ["", ""] if status == 2 else [str(grade["total"]["earned"]),
                                          str(grade["total"]["points"])]
-    row += [{0: "complete", 1: "incomplete", 2: "no verdict"}[status]]
+    row += [{0: "all points", 1: "not all points", 2: "no verdict"}[status]]
     return table([heading, row])

@@ -424,13 +424,13 @@ def test_a_gradebook_row_holds_no_formula(result: dict[str, Any]) -> None:
     assert cells["student"] == "'=ada"
     assert (cells["lab 2 answers"], cells["lab 2 answers of"]) == ("1", "3")
     assert (cells["lab 4 answers"], cells["lab 4 answers of"]) == ("", "")
-    assert cells["verdict"] == "incomplete"
+    assert cells["verdict"] == "not all points"
 
 
-def test_one_lab_of_five_is_not_complete(result: dict[str, Any]) -> None:
+def test_one_lab_of_five_is_not_all_points(result: dict[str, Any]) -> None:
     result.update(tests=[a_test("a", "pass")], graded=[2])
     assert report.exit_status(result) == 1
-    assert ",incomplete" in report.gradebook(result)
+    assert ",not all points" in report.gradebook(result)
     assert "Nothing was handed in of lab 1, 3, 4, 5" in report.terminal(result)
     assert report.exit_status({**result, "lab": 2}) == 0
 
