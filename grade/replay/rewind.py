@@ -21,8 +21,10 @@ from typing import Any, Optional
 from machine import deadlines
 from machine.qemu import TREE, Machine, MachineError
 from machine.recording import COUNTED, Recording, recording
+from replay.recorder import TraceError
 from replay.server import Server
 from replay.timeline import Timeline
+from replay.trace import first_program
 
 # Where a person may type, time has to pass as it does. Elsewhere instructions are
 # counted instead, so that each recording is the same.
@@ -88,13 +90,22 @@ def machine_options() -> dict[str, Any]:
 def main() -> int:
     program = os.environ.get("PROG") or None
     patience = deadlines.long_run() if sys.stdin.isatty() else deadlines.run()
+    options = machine_options()
+    try:
+        if program:
+            first_program(program, options["initrd"])
+    except TraceError as error:
+        print(f"rewind: {error}", file=sys.stderr)
+        return 2
+    except ValueError:  # an archive that is none: the kernel says what it makes of it
+        pass
     print("rewind: recording; the end of the program ends it, and so does Ctrl-A X.",
           flush=True)
     try:
         with contextlib.ExitStack() as stack:
             with Terminal() as terminal:
                 recorded = stack.enter_context(
-                    recording(program, patience, terminal, **machine_options()))
+                    recording(program, patience, terminal, **options))
                 terminal.show(recorded.result.console)
             return debug(recorded)
     except MachineError as error:

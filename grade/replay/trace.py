@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -35,15 +36,17 @@ def call_number(text: str) -> Optional[int]:
                          "kernel/syscall.h.") from None
 
 
-def first_program(text: str) -> str:
-    """PROG as the kernel's command line wants it; refuses a missing program."""
-    words = text.split()
-    if not words:
+def first_program(text: str, initrd: Path = INITRD) -> str:
+    """PROG as the kernel's command line wants it; refuses a missing program. A comma
+    ends a program, a quote in its name is the kernel's to read."""
+    text = text.strip()
+    name = re.split("[ ,]", text)[0]
+    if not name:
         raise TraceError("which program? As in: make trace PROG=/bin/hello NR=write")
-    path = words[0] if words[0].startswith("/") else f"/bin/{words[0]}"
-    if path[1:] not in archive.unpack(INITRD.read_bytes()):
+    path = name if name.startswith(("/", "'", '"')) else f"/bin/{name}"
+    if path[0] == "/" and path[1:] not in archive.unpack(initrd.read_bytes()):
         raise TraceError(f"there is no program {path}; user/ has their sources.")
-    return " ".join([path, *words[1:]])
+    return path + text[len(name):]
 
 
 def write(trace: dict[str, Any], path: Path) -> None:

@@ -267,6 +267,14 @@ def test_make_rewind_records_then_opens_gdb() -> None:
     assert 'asm volatile("syscall"' in text and "last-write" in text, done
 
 
+def test_a_program_that_is_not_there_is_told_before_anything_is_recorded() -> None:
+    done = subprocess.run(
+        ["make", "-s", "rewind", "PROG=nosuch 1"], cwd=TREE, text=True, input="quit\n",
+        capture_output=True, env=environment.without_make(), timeout=deadlines.host())
+    assert done.returncode != 0 and "recording" not in done.stdout
+    assert "rewind: there is no program /bin/nosuch" in done.stderr, done
+
+
 def test_what_was_typed_is_in_the_recording() -> None:
     """At a terminal: keys go to the program, Ctrl-A X ends the recording, and GDB
     finds the keys in it."""
