@@ -41,6 +41,7 @@ PROGRAMS: dict[str, list[str]] = {
     "handled": [],
     "writes": ["poem"],
     "sendfile": ["poem"],
+    "found": ["poem"],
     "questions": ["poem"],
     "starting": ["poem"],
     "trampoline": [],

@@ -146,7 +146,7 @@ static long give_stat(const struct node *node, uint64_t buffer)
 
 long sys_fstat(int fd, uint64_t buffer)
 {
-	struct file *file = fd_file(fd);
+	struct file *file = fd_any(fd);
 
 	return file ? give_stat(&file->node, buffer) : -EBADF;
 }
@@ -209,5 +209,5 @@ long sys_statfs(uint64_t user_path, uint64_t buffer)
 
 long sys_fstatfs(int fd, uint64_t buffer)
 {
-	return fd_file(fd) ? give_statfs(buffer) : -EBADF;
+	return fd_any(fd) ? give_statfs(buffer) : -EBADF;
 }

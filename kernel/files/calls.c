@@ -307,14 +307,14 @@ long sys_pipe(uint64_t fds)
 
 long sys_dup(int fd)
 {
-	struct file *file = fd_file(fd);
+	struct file *file = fd_any(fd);
 
 	return file ? fd_install(file_share(file), 0) : -EBADF;
 }
 
 static long duplicate(int from, int to, int flags)
 {
-	struct file *file = fd_file(from);
+	struct file *file = fd_any(from);
 
 	if (!file || to < 0 || to >= NFILE_PER_PROC)
 		return -EBADF;
@@ -326,7 +326,7 @@ static long duplicate(int from, int to, int flags)
 
 long sys_dup2(int from, int to)
 {
-	return from == to && fd_file(from) ? to : duplicate(from, to, 0);
+	return from == to && fd_any(from) ? to : duplicate(from, to, 0);
 }
 
 long sys_dup3(int from, int to, int flags)
@@ -336,11 +336,17 @@ long sys_dup3(int from, int to, int flags)
 	return duplicate(from, to, flags);
 }
 
+/* Or does it need the file to be open? */
+static bool is_about_descriptor(int command)
+{
+	return command <= F_GETFL || command == F_DUPFD_CLOEXEC;
+}
+
 long sys_fcntl(int fd, int command, uint64_t argument)
 {
-	struct file *file = fd_file(fd);
+	struct file *file = fd_any(fd);
 
-	if (!file)
+	if (!file || (!fd_file(fd) && !is_about_descriptor(command)))
 		return -EBADF;
 	switch (command) {
 	case F_DUPFD:

@@ -14,7 +14,7 @@
  * descriptor's. */
 #define TOLD_FLAGS                                                  \
 	(O_ACCMODE | O_APPEND | O_NONBLOCK | O_SYNC | O_LARGEFILE | \
-	 O_DIRECTORY | O_NOFOLLOW | O_NOATIME)
+	 O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_PATH)
 
 static struct pool files = { .size = sizeof(struct file) };
 static int open_files;
@@ -63,11 +63,18 @@ void file_release(struct file *file)
 	open_files--;
 }
 
-struct file *fd_file(int fd)
+struct file *fd_any(int fd)
 {
 	if (fd < 0 || fd >= NFILE_PER_PROC)
 		return NULL;
 	return proc_current()->files[fd];
+}
+
+struct file *fd_file(int fd)
+{
+	struct file *file = fd_any(fd);
+
+	return file && !(file->flags & O_PATH) ? file : NULL;
 }
 
 void fd_put(int fd, struct file *file, int flags)
@@ -83,7 +90,7 @@ void fd_put(int fd, struct file *file, int flags)
 struct file *fd_take(int fd)
 {
 	struct proc *p = proc_current();
-	struct file *file = fd_file(fd);
+	struct file *file = fd_any(fd);
 
 	if (!file)
 		return NULL;
@@ -96,7 +103,7 @@ struct file *fd_take(int fd)
 int fd_install_from(int least, struct file *file, int flags)
 {
 	for (int fd = least; fd < NFILE_PER_PROC; fd++)
-		if (!fd_file(fd)) {
+		if (!fd_any(fd)) {
 			fd_put(fd, file, flags);
 			return fd;
 		}
@@ -125,7 +132,7 @@ void fd_set_cloexec(int fd, bool cloexec)
 void fd_close_on_exec(void)
 {
 	for (int fd = 0; fd < proc_current()->files_end; fd++)
-		if (fd_file(fd) && fd_is_cloexec(fd))
+		if (fd_any(fd) && fd_is_cloexec(fd))
 			file_release(fd_take(fd));
 }
 

@@ -25,7 +25,8 @@
 #define O_NOFOLLOW  0400000
 #define O_NOATIME   01000000
 #define O_CLOEXEC   02000000
-#define O_SYNC      04010000 /* two bits: for times and sizes, too */
+#define O_PATH      010000000 /* the file is found, and not opened */
+#define O_SYNC      04010000  /* two bits: for times and sizes, too */
 
 /* What a file may be ready for, in poll's bits; those that poll tells unasked; and
  * what a read, or a write, that would not sleep has. */
@@ -70,8 +71,10 @@ struct file *file_alloc(const struct node *node, int flags);
 struct file *file_share(struct file *file);
 void file_release(struct file *file);
 
-/* Returns what the current process's descriptor stands for, or NULL. */
+/* Returns the open file that the current process's descriptor stands for, or NULL;
+ * fd_any returns one, too, that O_PATH has only found. */
 struct file *fd_file(int fd);
+struct file *fd_any(int fd);
 
 /* Gives the file the current process's lowest free descriptor from least on, and
  * returns that; or releases the file and returns -EMFILE. O_CLOEXEC in flags:

@@ -18,9 +18,10 @@
 
 #define O_ASYNC          020000
 #define O_DIRECT         040000
-#define O_PATH           010000000
 #define O_TMPFILE        020000000
-#define O_REFUSED        (O_ASYNC | O_DIRECT | O_PATH | O_TMPFILE)
+#define O_REFUSED        (O_ASYNC | O_DIRECT | O_TMPFILE)
+/* What there is to say about a file that is not opened. */
+#define O_PATH_FLAGS (O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 /* Walks to a name, that of a directory or not, which a slash after it is
  * checked against later. */
@@ -108,6 +109,8 @@ static int check_open(const struct inode *inode, int flags)
 		return -EISDIR;
 	if (flags & O_DIRECTORY && !is_directory)
 		return -ENOTDIR;
+	if (flags & O_PATH)
+		return 0;
 	if (inode_is(inode, S_IFLNK))
 		return -ELOOP;
 	return inode->ops->open ? inode->ops->open(flags) : 0;
@@ -132,6 +135,10 @@ long sys_openat(int directory, uint64_t user_path, int flags, uint32_t mode)
 	struct file *file;
 	int error = path_from_user(&path, directory, user_path);
 
+	if (flags & O_PATH)
+		flags &= O_PATH_FLAGS;
+	else /* as if each program had said so that is made for 64 bits */
+		flags |= O_LARGEFILE;
 	if (flags & O_REFUSED || (flags & O_CREAT && flags & O_DIRECTORY))
 		return -EINVAL;
 	if (error == 0)
@@ -152,8 +159,7 @@ long sys_openat(int directory, uint64_t user_path, int flags, uint32_t mode)
 	if (error < 0)
 		return error;
 	node = (struct node){ .ops = path.inode->ops, .inode = path.inode };
-	/* As if each program had said so that is made for 64 bits. */
-	file = file_alloc(&node, flags | O_LARGEFILE);
+	file = file_alloc(&node, flags);
 	return file ? fd_install(file, flags) : -ENFILE;
 }
 
@@ -447,7 +453,7 @@ long sys_chdir(uint64_t user_path)
 
 long sys_fchdir(int fd)
 {
-	struct file *file = fd_file(fd);
+	struct file *file = fd_any(fd);
 
 	if (!file)
 		return -EBADF;

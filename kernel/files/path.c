@@ -33,7 +33,7 @@ int path_from_user(struct path *path, int directory, uint64_t user_path)
 	path->start = path_cwd();
 	if (path->text[0] == '/' || directory == AT_FDCWD)
 		return 0;
-	file = fd_file(directory);
+	file = fd_any(directory);
 	if (!file)
 		return -EBADF;
 	if (!file->node.inode || !inode_is(file->node.inode, S_IFDIR))

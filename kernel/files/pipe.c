@@ -191,6 +191,21 @@ static int pipe_ready(const struct file *file)
 	return (held ? READY_TO_READ : 0) | (pipe->writers ? 0 : POLLHUP);
 }
 
+int pipe_await_room(struct file *file)
+{
+	int error = 0;
+
+	while (error == 0) {
+		if (file->node.pipe->readers == 0)
+			return no_reader();
+		if (pipe_ready(file) & READY_TO_WRITE)
+			return 0;
+		error = file->flags & O_NONBLOCK ? -EAGAIN
+						 : sleep(file->node.pipe);
+	}
+	return error;
+}
+
 static uint64_t pipe_waiting(struct file *file)
 {
 	return file->node.pipe->written - file->node.pipe->read;

@@ -12,4 +12,8 @@ extern const struct file_ops pipe_ops;
  * flags is for both. Returns 0, -ENFILE, or -ENOMEM. */
 int pipe_open(struct file *ends[2], int flags);
 
+/* Sleeps until a page has room in the pipe that this end writes to. Returns 0, or
+ * an error as a write does. */
+int pipe_await_room(struct file *file);
+
 #endif

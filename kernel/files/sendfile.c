@@ -9,6 +9,7 @@
 #include "timer.h"
 #include "sched.h"
 #include "files/file.h"
+#include "files/pipe.h"
 #include "files/calls.h"
 
 /* Puts a page of zeros where nothing is. Returns its address, or 0. */
@@ -90,21 +91,27 @@ static int find_position(const struct file *from, uint64_t user_position,
 	return 0;
 }
 
-/* What Linux refuses: a source that is no row of bytes with places in it, and a
- * target that is written at its end, wherever that is by then. */
-static int check(const struct file *to, const struct file *from,
-		 int64_t position, int64_t size)
+/* What Linux refuses: a target that is written at its end, wherever that is by
+ * then; a pipe that nobody reads; then a source that is no row of bytes with places
+ * in it. For room in a pipe it waits before it looks at the source. */
+static int check(struct file *to, const struct file *from, int64_t position,
+		 int64_t size)
 {
 	int64_t end;
+	int error = 0;
 
 	if (position < 0 || size < 0 ||
 	    __builtin_add_overflow(position, size, &end))
 		return -EINVAL;
 	if (!to || !to->writable)
 		return -EBADF;
-	if (!from->node.ops->seekable || from->node.ops->list)
-		return -EINVAL;
-	return to->flags & O_APPEND && !to->node.pipe ? -EINVAL : 0;
+	if (to->node.pipe)
+		error = pipe_await_room(to);
+	else if (to->flags & O_APPEND)
+		error = -EINVAL;
+	if (error == 0 && (!from->node.ops->seekable || from->node.ops->list))
+		error = -EINVAL;
+	return error;
 }
 
 long sys_sendfile(int to, int from, uint64_t user_position, size_t size)

@@ -129,11 +129,6 @@ static void getpid_by_int_0x80(void)
 
 /* ---- flags --------------------------------------------------------------- */
 
-static void open_with_o_path(void)
-{
-	done(open(self, O_PATH));
-}
-
 static void a_pipe_of_packets(void)
 {
 	int ends[2];
@@ -273,7 +268,6 @@ static const struct {
 	TRY(a_timer_of_processor_time),
 	TRY(its_own_file),
 	TRY(getpid_by_int_0x80),
-	TRY(open_with_o_path),
 	TRY(a_pipe_of_packets),
 	TRY(memory_that_no_child_has),
 	TRY(descriptor_300),

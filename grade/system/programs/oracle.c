@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -274,6 +275,8 @@ static int say_flags(void)
 	/* Before 6.4 Linux made a file, and then said that it is no directory. */
 	if (flags & O_CREAT)
 		flags &= ~O_DIRECTORY;
+	if (one_in(20))
+		flags |= O_PATH;
 	say(", 0%o", flags);
 	return flags;
 }
@@ -359,6 +362,44 @@ static void do_vector(void)
 	say(", %ld)", count);
 	say_result(n);
 	say_sum(bytes, n > 0 ? 300 : 0);
+}
+
+/* What a sendfile may be asked for that comes out alike. A pipe is empty: Linux
+ * counts the pages in it, and here the bytes are counted. And a file is not sent
+ * to itself, where Linux copies what it has just written. */
+static bool may_send(int to, int from)
+{
+	struct stat target, source;
+	int held = 0;
+
+	if (CALL(fstat, to, &target) < 0 || CALL(fstat, from, &source) < 0)
+		return true;
+	if (S_ISFIFO(target.st_mode))
+		CALL(ioctl, to, FIONREAD, &held);
+	return held == 0 &&
+	       (!S_ISREG(source.st_mode) || target.st_ino != source.st_ino);
+}
+
+static void do_sendfile(void)
+{
+	off_t position = (below(20) - 1) * (one_in(2) ? 1 : 1000);
+	bool at_position = one_in(2);
+	size_t size = draw_size();
+
+	say("sendfile(");
+	int to = say_fd(""), from = say_fd(", ");
+
+	if (at_position)
+		say(", at %ld", (long)position);
+	say(", %zu)", size);
+	if (!may_send(to, from)) {
+		say(" left out");
+		return;
+	}
+	say_result(
+		CALL(sendfile, to, from, at_position ? &position : NULL, size));
+	if (at_position)
+		say(", at %ld", (long)position);
 }
 
 static void do_lseek(void)
@@ -715,6 +756,33 @@ static void do_part_of_map(void)
 	say_result(result);
 }
 
+/* A whole one becomes larger, wherever there is room for it; or smaller. */
+static void do_mremap(void)
+{
+	static const int odd[] = { 8, 0x1000 };
+	int slot = below(COUNT(maps)), flags = MREMAP_MAYMOVE;
+	char *start = maps[slot].start;
+	size_t pages = maps[slot].pages, more = below(7);
+	long off = one_in(15) ? 5 : 0, result;
+
+	if (!start)
+		return;
+	if (one_in(15))
+		flags |= PICK(odd);
+	else if (more <= pages && one_in(2))
+		flags = 0;
+	say("mremap(memory %d%s, %zu pages, %zu pages, 0x%x)", slot,
+	    off ? " a little off" : "", pages, more, flags);
+	result = CALL(mremap, start + off, pages * PAGE, more * PAGE, flags);
+	if (result < 0 && result > -4096) {
+		say_result(result);
+		return;
+	}
+	say(more <= pages && result != (long)start ? " moved" : " = memory");
+	maps[slot].start = (char *)result;
+	maps[slot].pages = more;
+}
+
 static int asking[2];
 
 static void do_ask(void)
@@ -855,15 +923,16 @@ static const struct {
 	void (*make)(void);
 	int weight;
 } calls[] = {
-	{ do_openat, 16 },     { do_close, 7 },      { do_transfer, 18 },
-	{ do_vector, 4 },      { do_lseek, 5 },      { do_truncate, 4 },
-	{ do_dup, 4 },         { do_fcntl, 5 },      { do_pipe2, 2 },
-	{ do_stat, 8 },        { do_one_path, 20 },  { do_two_paths, 14 },
-	{ do_unlinkat, 3 },    { do_fchdir, 1 },     { do_getcwd, 2 },
-	{ do_umask, 1 },       { do_getdents64, 4 }, { do_mmap, 3 },
-	{ do_part_of_map, 5 }, { do_ask, 3 },        { do_kill, 4 },
-	{ do_mask, 3 },        { do_pending, 2 },    { do_sigaction, 3 },
-	{ do_fork, 2 },        { do_wait, 1 },       { do_exec, 1 },
+	{ do_openat, 16 },    { do_close, 7 },       { do_transfer, 18 },
+	{ do_vector, 4 },     { do_sendfile, 5 },    { do_lseek, 5 },
+	{ do_truncate, 4 },   { do_dup, 4 },         { do_fcntl, 5 },
+	{ do_pipe2, 2 },      { do_stat, 8 },        { do_one_path, 20 },
+	{ do_two_paths, 14 }, { do_unlinkat, 3 },    { do_fchdir, 1 },
+	{ do_getcwd, 2 },     { do_umask, 1 },       { do_getdents64, 4 },
+	{ do_mmap, 3 },       { do_part_of_map, 5 }, { do_ask, 3 },
+	{ do_mremap, 3 },     { do_kill, 4 },        { do_mask, 3 },
+	{ do_pending, 2 },    { do_sigaction, 3 },   { do_fork, 2 },
+	{ do_wait, 1 },       { do_exec, 1 },
 };
 
 static void make_one(void)

@@ -158,6 +158,10 @@ static void to_what_nobody_reads(void)
 	signal(SIGPIPE, SIG_IGN);
 	TELL(sendfile(ends[1], file, &position, 10));
 	TELL(position);
+	position = SIZE;
+	TELL(sendfile(ends[1], file, &position, 10));
+	TELL(sendfile(ends[1], file, &position, 0));
+	TELL(sendfile(ends[1], zero, NULL, 0));
 	signal(SIGPIPE, SIG_DFL);
 	fflush(stdout);
 	if (fork() == 0) {
