@@ -419,7 +419,7 @@ def search_loop() -> Figure:
     f.arrow((170, 95), (208, 95))
     f.arrow((360, 95), (398, 95))
     f.arrow((550, 95), (588, 95))
-    f.text(569, 34, "it is not so", anchor="middle", size=12)
+    f.text(586, 50, "it is not so", anchor="end", size=12)
     f.line((475, 130), (475, 160), (95, 160), (95, 132), arrow=True)
     f.text(285, 154, "it is so: the next thing", anchor="middle", size=12)
     f.line((665, 130), (665, 194), (60, 194), (60, 132), arrow=True)

@@ -155,10 +155,11 @@ class Recorder:
             if again is None or again.end["kind"] != "resumed":
                 return {}
             section = again
-        result = section.state()["rax"]
         if section.end["kind"] == "begins":
             follower.enter(process)
-        elif name in FORKS and not children:
+            return {}  # execve has no result where it succeeds
+        result = section.state()["rax"]
+        if name in FORKS and not children:
             follower.child_later(int(result, 16))
         return {"result": result}
 

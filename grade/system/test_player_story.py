@@ -132,6 +132,14 @@ def test_the_gdt_is_decoded_while_it_is_written(player: Browser, right: Trace) -
         "← SS DS ES FS GS") and table["0x18"][1].endswith("← TR")
 
 
+def test_the_tss_is_said_in_words(player: Browser) -> None:
+    """A stack's top is not the start of what comes after it."""
+    player.run("player._enter('gdt', player.mine.section('gdt').length)")
+    table = {row[0]: row[2] for row in rows(player, ".stack tbody tr")}
+    assert [table[f"ist{n}"] for n in (1, 2, 3, 4)] == ["top of a stack in per_cpu"] * 4
+    assert table["iomap_base"] == "no port for ring 3"
+
+
 def test_a_word_of_the_gdt_leads_to_its_store(player: Browser, right: Trace) -> None:
     player.run("player._enter('gdt', player.mine.section('gdt').length)")
     player.run("""[...player.shadowRoot.querySelectorAll('.stack tr')].find((row) =>

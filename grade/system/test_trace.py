@@ -30,7 +30,7 @@ pytestmark = pytest.mark.xdist_group("trace")
 COMMAND = runpy.run_path(str(TREE / "grade/replay/trace.py"))
 Trace = dict[str, Any]
 SCHEMA = json.loads((TREE / "docs/trace.schema.json").read_text())
-READ, GETPID, FORK, KILL, SIGUSR1 = 0, 39, 57, 62, 10
+READ, GETPID, FORK, EXECVE, KILL, SIGUSR1 = 0, 39, 57, 59, 62, 10
 # The second getpid of /bin/regs has a pattern in every register.
 REGS = "/bin/regs 7"
 
@@ -57,6 +57,12 @@ def wrong() -> Trace:
 def kill() -> Trace:
     """The call of a process that sends itself a signal, for which it has a handler."""
     return Recorder("/bin/handler", KILL).record()
+
+
+@pytest.fixture(scope="module")
+def exec_() -> Trace:
+    """An execve that succeeds."""
+    return Recorder("/bin/exectest", EXECVE).record()
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +136,7 @@ def faults(value: Any, schema: dict[str, Any], where: str = "") -> Iterator[str]
             yield f"{where}: {value!r:.60} breaks {word} {limit!r:.60}"
 
 
-@pytest.mark.parametrize("name", ["call", "fork", "kill", "stopped", "wrong", "dead"])
+@pytest.mark.parametrize("name", ["call", "fork", "exec_", "kill", "stopped", "wrong", "dead"])
 def test_a_trace_is_as_its_schema_says(name: str,
                                        request: pytest.FixtureRequest) -> None:
     trace = request.getfixturevalue(name)
@@ -212,6 +218,11 @@ def test_a_call_begins_and_ends_in_ring_3(call: Trace) -> None:
     changed = {name for name in first if first[name] != last[name]}
     assert changed == {"rip", "rax", "rcx", "r11"}
     assert call["call"]["result"] == last["rax"] == hex(call["call"]["pid"])
+
+
+def test_a_call_that_does_not_come_back_has_no_result(exec_: Trace) -> None:
+    assert section(exec_, "call")["end"]["kind"] == "begins"
+    assert section(exec_, "enter")["steps"] and "result" not in exec_["call"]
 
 
 def test_every_instruction_of_the_stub_is_a_step(call: Trace) -> None:

@@ -176,7 +176,7 @@ const StackView = (Base) => class extends Base {
       return make("tr", { class: changed.has(at & ~7n) ? "changed" : "" },
         make("th", { scope: "row" }, name),
         make("td", {}, this._wordButton(at & ~7n, value)),
-        make("td", { class: "words" }, value ? section.nameOf(value) : ""));
+        make("td", { class: "words" }, value ? tssText(section, name, value) : ""));
     }).filter(Boolean);
     if (!rows.length && !loaded) return undefined;
     return this._toldTable("The TSS", loaded

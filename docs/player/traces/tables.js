@@ -6,6 +6,17 @@
 const TSS_FIELDS = new Map([[4n, "rsp0"], [12n, "rsp1"], [20n, "rsp2"],
   ...[1, 2, 3, 4, 5, 6, 7].map((i) => [28n + 8n * BigInt(i), `ist${i}`]),
   [102n, "iomap_base"]]);
+const TSS_SIZE = 104n;
+
+/* A field of the TSS: the top of a stack, whose own words are those below; or where the
+ * map of ports begins, which a TSS of long mode need not have. */
+function tssText(section, name, value) {
+  if (name === "iomap_base") {
+    return value >= TSS_SIZE ? "no port for ring 3" : "a map of ring 3's ports";
+  }
+  const symbol = symbolAt(section.trace.symbols, value - WORD);
+  return symbol ? `top of a stack in ${symbol.name}` : section.nameOf(value);
+}
 
 const EFER_BITS = [["SCE", 0], ["LME", 8], ["LMA", 10], ["NXE", 11]];
 
