@@ -255,11 +255,13 @@ def test_a_teachers_note_is_shown_at_its_step(player: Browser, right: Trace, tmp
     (tmp_path / "noted.html").write_text(page.page(noted))
     player.open(tmp_path / "noted.html")
     shown = "return player.shadowRoot.querySelector('footer .note').textContent;"
-    assert player.run(shown) == ""
+    seen = "return getComputedStyle(player.shadowRoot.querySelector('footer .note')).visibility;"
+    assert player.run(shown) == "" and player.run(seen) == "hidden"
     player.press("page_down", "page_down", "page_down")
     while player.run(shown) == "" and position(player) < 20:
         player.press("right")
     assert player.run(shown) == "SYSRET goes back to this."
+    assert player.run(seen) == "visible"
     assert position(player) == step_of(right, "pushq %rcx") + 1
     player.run("player._enter('child', 0)")
     assert player.run(shown) == "Here begins the child."

@@ -143,6 +143,22 @@ def test_its_run_can_be_stepped_through(trial: Browser) -> None:
     assert shown[2:] == ["Try it: the entry stub · Threshold", ""]
 
 
+def test_forced_colours_leave_a_lines_buttons_in_sight(trial: Browser) -> None:
+    """They are pale until the line is looked at, where colours are the page's own."""
+    faint = ("return Math.min(...[...player.shadowRoot.querySelectorAll('.stub .acts')].map("
+             "(acts) => Number(getComputedStyle(acts).opacity)));")
+    assert trial.run(faint) < 1
+    trial.cdp("Emulation.setEmulatedMedia",
+              features=[{"name": "forced-colors", "value": "active"}])
+    try:
+        assert trial.run(faint) == 1
+    finally:
+        trial.cdp("Emulation.setEmulatedMedia", features=[
+            {"name": "forced-colors", "value": "none"},
+            {"name": "prefers-color-scheme", "value": "light"},
+            {"name": "prefers-reduced-motion", "value": "reduce"}])
+
+
 @pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_axe_finds_no_serious_fault(dark: bool, phone: bool, trial: Browser, axe: str,

@@ -228,6 +228,8 @@ footer { padding: 8px 16px 12px; border-block-start: 1px solid var(--line);
   font-size: 13px; }
 footer .note { margin: 0; border-inline-start: 4px solid var(--word); padding-inline-start: 8px;
   min-block-size: 1.45em; max-block-size: 4.35em; overflow: auto; }
+/* Its place is kept, so that the buttons do not move. */
+footer .note:empty { visibility: hidden; }
 .marks .note::before { background: var(--word); transform: rotate(45deg); }
 .ring { font-weight: 650; font-size: 13px; border-radius: 4px; padding: 0 8px; line-height: 22px;
   white-space: nowrap; }

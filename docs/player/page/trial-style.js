@@ -73,5 +73,6 @@ const TRIAL_STYLE = `
 @media (forced-colors: active) {
   .stub li { border-inline-start: none; } .stub li.edited { outline: 1px solid Highlight; outline-offset: -1px; }
   .stub li.blamed { outline: 2px solid CanvasText; outline-offset: -2px; }
+  .stub li:not(:hover, :focus-within) .acts { opacity: 1; }
 }
 `;
