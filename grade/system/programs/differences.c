@@ -240,6 +240,42 @@ static void sendfile_from_null(void)
 	done(sendfile(null, null, NULL, 10));
 }
 
+static void sendfile_of_nothing_from_a_directory(void)
+{
+	int from = open(directory, O_RDONLY);
+	int to = open(path_of("target"), O_WRONLY | O_CREAT, 0600);
+
+	done(sendfile(to, from, NULL, 0));
+	unlink(path_of("target"));
+}
+
+static void sendfile_from_proc(void)
+{
+	int file = open("/proc/self/stat", O_RDONLY), ends[2];
+
+	pipe(ends);
+	done(sendfile(ends[1], file, NULL, 10));
+}
+
+static void a_link_by_its_descriptor(void)
+{
+	char target[10];
+	int link;
+
+	symlink("target", path_of("link"));
+	link = open(path_of("link"), O_PATH | O_NOFOLLOW);
+	done(readlinkat(link, "", target, sizeof(target)));
+	unlink(path_of("link"));
+}
+
+static void the_mode_of_a_pipe(void)
+{
+	int ends[2];
+
+	pipe(ends);
+	done(fchmod(ends[0], 0600));
+}
+
 static void a_bad_piece_in_the_middle(void)
 {
 	struct iovec pieces[] = { { "ab", 2 }, { (void *)8, 2 }, { "cd", 2 } };
@@ -279,6 +315,10 @@ static const struct {
 	TRY(writing_to_a_running_program),
 	TRY(a_byte_where_a_byte_was_taken),
 	TRY(sendfile_from_null),
+	TRY(sendfile_of_nothing_from_a_directory),
+	TRY(sendfile_from_proc),
+	TRY(a_link_by_its_descriptor),
+	TRY(the_mode_of_a_pipe),
 	TRY(a_bad_piece_in_the_middle),
 };
 

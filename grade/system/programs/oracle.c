@@ -366,14 +366,17 @@ static void do_vector(void)
 
 /* What a sendfile may be asked for that comes out alike. A pipe is empty: Linux
  * counts the pages in it, and here the bytes are counted. And a file is not sent
- * to itself, where Linux copies what it has just written. */
-static bool may_send(int to, int from)
+ * to itself, where Linux copies what it has just written. Of what
+ * cannot be sent Linux sends nothing, if nothing is asked for. */
+static bool may_send(int to, int from, size_t size)
 {
 	struct stat target, source;
 	int held = 0;
 
 	if (CALL(fstat, to, &target) < 0 || CALL(fstat, from, &source) < 0)
 		return true;
+	if (!S_ISREG(source.st_mode) && size == 0)
+		return false;
 	if (S_ISFIFO(target.st_mode))
 		CALL(ioctl, to, FIONREAD, &held);
 	return held == 0 &&
@@ -392,7 +395,7 @@ static void do_sendfile(void)
 	if (at_position)
 		say(", at %ld", (long)position);
 	say(", %zu)", size);
-	if (!may_send(to, from)) {
+	if (!may_send(to, from, size)) {
 		say(" left out");
 		return;
 	}
@@ -580,6 +583,73 @@ static void do_one_path(void)
 	}
 	}
 	say(")");
+	say_result(result);
+}
+
+/* The same beginning at a descriptor: mkdirat, symlinkat, readlinkat, fchmodat,
+ * faccessat. */
+static void do_path_at(void)
+{
+	static const char *const calls_at[] = { "mkdirat", "symlinkat",
+						"readlinkat", "fchmodat",
+						"faccessat" };
+	char target[64] = "";
+	int which = below(COUNT(calls_at)), at, mode;
+	const char *path;
+	long result;
+
+	say("%s(", calls_at[which]);
+	at = say_dirfd();
+	path = say_path(0, ", ");
+	mode = which == 0 || which == 3 ? say_mode() : below(9);
+	switch (which) {
+	case 0:
+		result = CALL(mkdirat, at, path, mode);
+		break;
+	case 1:
+		say(", to \"%s\"", names[mode % COUNT(names)]);
+		result = CALL(symlinkat, names[mode % COUNT(names)], at, path);
+		break;
+	case 2:
+		result = CALL(readlinkat, at, path, target, 60);
+		say(", \"%s\"", target);
+		break;
+	case 3:
+		result = CALL(fchmodat, at, path, mode);
+		break;
+	default:
+		say(", %d", mode);
+		result = CALL(faccessat, at, path, mode);
+	}
+	say(")");
+	say_result(result);
+}
+
+/* fchmod, fchown, fsync, fdatasync: a descriptor alone. A pipe's mode is left
+ * alone: here it has none of its own. */
+static void do_one_descriptor(void)
+{
+	static const char *const calls_of[] = { "fchmod", "fchown", "fsync",
+						"fdatasync" };
+	int which = below(COUNT(calls_of)), mode = 0;
+	struct stat about;
+	long result;
+
+	say("%s(", calls_of[which]);
+	int fd = say_fd("");
+
+	if (which == 0)
+		mode = say_mode();
+	say(")");
+	if (which == 0 && CALL(fstat, fd, &about) == 0 &&
+	    S_ISFIFO(about.st_mode)) {
+		say(" left out");
+		return;
+	}
+	result = which == 0   ? CALL(fchmod, fd, mode)
+		 : which == 1 ? CALL(fchown, fd, -1, -1)
+		 : which == 2 ? CALL(fsync, fd)
+			      : CALL(fdatasync, fd);
 	say_result(result);
 }
 
@@ -923,16 +993,17 @@ static const struct {
 	void (*make)(void);
 	int weight;
 } calls[] = {
-	{ do_openat, 16 },    { do_close, 7 },       { do_transfer, 18 },
-	{ do_vector, 4 },     { do_sendfile, 5 },    { do_lseek, 5 },
-	{ do_truncate, 4 },   { do_dup, 4 },         { do_fcntl, 5 },
-	{ do_pipe2, 2 },      { do_stat, 8 },        { do_one_path, 20 },
-	{ do_two_paths, 14 }, { do_unlinkat, 3 },    { do_fchdir, 1 },
-	{ do_getcwd, 2 },     { do_umask, 1 },       { do_getdents64, 4 },
-	{ do_mmap, 3 },       { do_part_of_map, 5 }, { do_ask, 3 },
-	{ do_mremap, 3 },     { do_kill, 4 },        { do_mask, 3 },
-	{ do_pending, 2 },    { do_sigaction, 3 },   { do_fork, 2 },
-	{ do_wait, 1 },       { do_exec, 1 },
+	{ do_openat, 16 },        { do_close, 7 },      { do_transfer, 18 },
+	{ do_vector, 4 },         { do_sendfile, 5 },   { do_lseek, 5 },
+	{ do_truncate, 4 },       { do_dup, 4 },        { do_fcntl, 5 },
+	{ do_pipe2, 2 },          { do_stat, 8 },       { do_one_path, 20 },
+	{ do_two_paths, 14 },     { do_unlinkat, 3 },   { do_fchdir, 1 },
+	{ do_getcwd, 2 },         { do_umask, 1 },      { do_path_at, 8 },
+	{ do_one_descriptor, 3 }, { do_getdents64, 4 }, { do_mmap, 3 },
+	{ do_part_of_map, 5 },    { do_ask, 3 },        { do_mremap, 3 },
+	{ do_kill, 4 },           { do_mask, 3 },       { do_pending, 2 },
+	{ do_sigaction, 3 },      { do_fork, 2 },       { do_wait, 1 },
+	{ do_exec, 1 },
 };
 
 static void make_one(void)
