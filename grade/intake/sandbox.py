@@ -34,6 +34,8 @@ SYSTEM = ("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib32", "/usr/lib64",
 GRADERS = ("/usr/share/qemu", "/usr/share/seabios", "/usr/share/misc",
            "/usr/local/lib/python3*", "/usr/share/python3")
 TMP_SIZE = 256 << 20
+# Since then it bounds the size of a /tmp.
+BWRAP_SINCE = "0.7"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,14 +74,15 @@ class Sandbox:
                 with_devices: bool = False) -> list[str]:
         """A command that runs `inner` in here, with `given` directories read-only
         ("/src": Path) and the compiler's tools; `with_devices`, also with what
-        Python and QEMU need."""
+        Python and QEMU need. `inner` is process 1 in here: when it ends, so does all
+        that it has started, and bwrap waits for it, so that its CPU is counted."""
         environment = self.environment(more)
         words = [f"{name}={value}" for name, value in environment.items()]
         if not self.is_closed:
             return ["env", "-i", "-C", str(given.get(directory, self.scratch)),
                     *words, *inner]
         command = [
-            _bwrap(), "--unshare-all", "--die-with-parent", "--new-session",
+            _bwrap(), "--unshare-all", "--as-pid-1", "--die-with-parent", "--new-session",
             "--cap-drop", "ALL", "--hostname", "grader",
             "--size", str(TMP_SIZE), "--tmpfs", "/tmp"]
         for place in _system(with_devices):
@@ -125,6 +128,8 @@ def _why_not() -> str:
         return f"bubblewrap does not run: {error}."
     if done.returncode:
         said = (done.stderr.strip().split("\n") or [""])[-1]
+        if "Unknown option" in said:
+            return f"the bubblewrap of this machine is older than {BWRAP_SINCE}."
         return f"bubblewrap cannot make one on this machine ({said})."
     return ""
 
