@@ -36,7 +36,7 @@ sys.path.insert(0, str(TREE / "grade"))
 # pylint: disable=wrong-import-position
 from course import slurm  # noqa: E402
 from course.overview import Overview, put  # noqa: E402
-from course.progress import Progress  # noqa: E402
+from course.progress import Progress, cost, cpu_seconds  # noqa: E402
 from course.settings import Course  # noqa: E402
 import labs  # noqa: E402
 import report  # noqa: E402
@@ -169,6 +169,7 @@ def _grade_all(todo: Sequence[Path], out: Path, lab: Optional[int], jobs: int,
         signal.signal(signal.SIGINT, stop)
         signal.signal(signal.SIGTERM, stop)
         progress = Progress(len(todo))
+        before = cpu_seconds()
 
         def one(path: Path) -> Record:
             grade = grade_one(path, out, lab, seed)
@@ -178,6 +179,7 @@ def _grade_all(todo: Sequence[Path], out: Path, lab: Optional[int], jobs: int,
         for path, grade in zip(todo, pool.map(one, todo)):
             progress.say(line(path, grade))
         progress.close()
+    print(cost(len(todo), cpu_seconds() - before))
 
 
 def _grade_by_slurm(todo: Sequence[Path], out: Path, lab: Optional[int], seed: int

@@ -71,7 +71,8 @@ def _course(tmp_path: Path) -> Path:
 def test_a_course_becomes_one_table_and_nothing_is_graded_twice(course: Path,
                                                                 tmp_path: Path) -> None:
     out = tmp_path / "results"
-    assert "2 submissions, 2 to grade, seed 7" in batch(course, out, "--seed", "7")
+    said = batch(course, out, "--seed", "7")
+    assert "2 submissions, 2 to grade, seed 7" in said and "\nCPU: " in said
     assert {name: row["total"] for name, row in rows(out).items()} == {
         "ann": "29", "cyd": "0"}
     # Late: only what has changed. The seed is the one that it began with.
@@ -112,6 +113,16 @@ def test_a_batch_without_its_directories_is_told_so(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "make batch IN=" in done.stderr
     assert "no directory" in batch(tmp_path / "none", tmp_path / "out", status=2)
+
+
+def test_a_bubblewrap_that_is_too_old_is_told_so(course: Path, tmp_path: Path) -> None:
+    old = tmp_path / "bin/bwrap"
+    old.parent.mkdir()
+    old.write_text('#!/bin/sh\necho "bwrap: Unknown option --size" >&2\nexit 1\n')
+    old.chmod(0o755)
+    said = batch(course, tmp_path / "out", status=2, variables={
+        "PATH": f"{old.parent}:{os.environ['PATH']}"})
+    assert "the bubblewrap of this machine is older than 0.7." in said
 
 
 NAMES = [b"$(touch made-by-make)", b"x';touch made-by-sh;'", b"-o", b"=cmd|calc",

@@ -8,6 +8,7 @@ import csv
 import fcntl
 import io
 import json
+import shutil
 import subprocess
 import sys
 import unicodedata
@@ -17,6 +18,7 @@ from typing import Any, Optional
 import pytest
 
 import report
+from intake import sandbox
 from machine import deadlines
 from machine.qemu import TREE
 
@@ -256,6 +258,22 @@ def test_the_bar_says_what_is_done_and_how_long_the_rest_takes() -> None:
         "1 not gradable")
     assert progress.left_over(600) == "10 min"
     assert progress.left_over(7200) == "2 h 00 min"
+
+
+def test_what_a_batch_has_cost_says_what_others_will() -> None:
+    assert progress.cost(5, 12.0) == (
+        "CPU: 2.4 s each, so 1,500 an hour on one core; 10,000 take 6 h 40 min of 1 core, "
+        "25 min of 16")
+
+
+@pytest.mark.skipif(not shutil.which("bwrap"), reason="no bubblewrap here")
+def test_the_cpu_of_what_a_sandbox_starts_counts(tmp_path: Path) -> None:
+    burn = "import time\nwhile time.process_time() < 0.5: pass"
+    box = sandbox.Sandbox(sandbox.BWRAP, tmp_path)
+    before = progress.cpu_seconds()
+    subprocess.run(box.command(["sh", "-c", f"python3 -c '{burn}' & wait"], {}, "/",
+                               with_devices=True), check=True, timeout=deadlines.host())
+    assert progress.cpu_seconds() - before >= 0.5
 
 
 class Screen(io.StringIO):

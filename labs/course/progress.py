@@ -1,14 +1,17 @@
-"""How far a batch is: a line that is drawn over itself, where a person looks."""
+"""How far a batch is: a line that is drawn over itself, where a person looks. And what
+it has cost."""
 
 from __future__ import annotations
 
 import collections
+import resource
 import sys
 import threading
 import time
 from typing import TextIO
 
 WIDTH = 24  # of the bar, in columns
+MANY = 10_000
 CLEAR = "\r\x1b[K"
 
 
@@ -60,6 +63,20 @@ def shown(whole: int, ended: "collections.Counter[int]", seconds: float) -> str:
     left = left_over(seconds / done * (whole - done)) if done else "?"
     return (f"[{'#' * filled}{'-' * (WIDTH - filled)}] {done} of {whole}, {left} left: "
             f"{ended[0]} right, {ended[1]} wrong, {ended[2]} not gradable")
+
+
+def cpu_seconds() -> float:
+    """The CPU's time of this process and of all that it has started and seen end."""
+    return sum(used.ru_utime + used.ru_stime for used in map(
+        resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+
+
+def cost(number: int, seconds: float) -> str:
+    """What so many gradings have taken of the CPU, and what many more would."""
+    each = seconds / number
+    many = each * MANY
+    return (f"CPU: {each:.1f} s each, so {3600 / each:,.0f} an hour on one core; "
+            f"{MANY:,} take {left_over(many)} of 1 core, {left_over(many / 16)} of 16")
 
 
 def left_over(seconds: float) -> str:
