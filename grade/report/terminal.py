@@ -60,6 +60,12 @@ def ending(grade: Record, colour: bool = False) -> str:
     return text
 
 
+def no_verdict(grade: Record) -> str:
+    """What a service's page says to who has handed in what could not be graded."""
+    return (f"{grade['error']}\nThis is no verdict on the submission. Where it is "
+            "nothing that you can mend and hand in again, please tell the staff.")
+
+
 def answers(grade: Record) -> str:
     """A line on the answers to each lab's questions, and what is wrong with the
     file or, where one lab is graded, with each answer."""
