@@ -13,14 +13,15 @@ trace holds is documented in docs/trace-format.md.
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any, Optional
 
-from machine import deadlines, headers
+from machine import archive, deadlines, headers
 from machine.gdb_remote import GdbTimeout, MachineGone
 from machine.kernel import Kernel
 from machine.processes import Table
-from machine.qemu import TREE, Machine
+from machine.qemu import INITRD, TREE, Machine
 from machine.recording import recording
 from machine.result import STATUS_FAULT, Result
 from machine.x86 import MSRS, SYSCALL, SYSCALL_ARGUMENTS
@@ -60,6 +61,19 @@ def call_names(tree: Path) -> dict[int, str]:
     numbers = headers.with_prefix(
         headers.constants(tree / "kernel/syscall.h"), "SYS_")
     return {number: name.lower() for name, number in numbers.items()}
+
+
+def first_program(text: str, initrd: Path = INITRD) -> str:
+    """PROG as the kernel's command line wants it; refuses a missing program. A comma
+    ends a program, a quote in its name is the kernel's to read."""
+    text = text.strip()
+    name = re.split("[ ,]", text)[0]
+    if not name:
+        raise TraceError("which program? As in: make trace PROG=/bin/hello NR=write")
+    path = name if name.startswith(("/", "'", '"')) else f"/bin/{name}"
+    if path[0] == "/" and path[1:] not in archive.unpack(initrd.read_bytes()):
+        raise TraceError(f"there is no program {path}; user/ has their sources.")
+    return path + text[len(name):]
 
 
 class Recorder:

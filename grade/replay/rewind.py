@@ -21,10 +21,9 @@ from typing import Any, Optional
 from machine import deadlines
 from machine.qemu import TREE, Machine, MachineError
 from machine.recording import COUNTED, Recording, recording
-from replay.recorder import TraceError
+from replay.recorder import TraceError, first_program
 from replay.server import Server
 from replay.timeline import Timeline
-from replay.trace import first_program
 
 # Where a person may type, time has to pass as it does. Elsewhere instructions are
 # counted instead, so that each recording is the same.

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import time
 from pathlib import Path
 from typing import Any, Optional, Sequence
 
-from machine import archive
 from machine.gdb_remote import GdbError
-from machine.qemu import INITRD, TREE, MachineError
+from machine.qemu import TREE, MachineError
 from replay.follower import BODIES, DEPTH, DEPTHS
-from replay.recorder import Recorder, TraceError, call_names
+from replay.recorder import Recorder, TraceError, call_names, first_program
 from replay.stepper import LIMIT
 
 
@@ -34,19 +32,6 @@ def call_number(text: str) -> Optional[int]:
     except ValueError:
         raise TraceError(f"NR={text} is neither a number nor a call of "
                          "kernel/syscall.h.") from None
-
-
-def first_program(text: str, initrd: Path = INITRD) -> str:
-    """PROG as the kernel's command line wants it; refuses a missing program. A comma
-    ends a program, a quote in its name is the kernel's to read."""
-    text = text.strip()
-    name = re.split("[ ,]", text)[0]
-    if not name:
-        raise TraceError("which program? As in: make trace PROG=/bin/hello NR=write")
-    path = name if name.startswith(("/", "'", '"')) else f"/bin/{name}"
-    if path[0] == "/" and path[1:] not in archive.unpack(initrd.read_bytes()):
-        raise TraceError(f"there is no program {path}; user/ has their sources.")
-    return path + text[len(name):]
 
 
 def write(trace: dict[str, Any], path: Path) -> None:

@@ -57,7 +57,8 @@ class Stubs:
         self._commands = {c["file"]: shlex.split(c["command"]) for c in commands
                           if c["file"].startswith("kernel/")}
         shutil.copytree(TREE / "kernel", directory / "kernel")
-        (directory / "build/kernel").mkdir(parents=True)
+        for file in self._commands:
+            (directory / f"build/{file}").parent.mkdir(parents=True, exist_ok=True)
         self.changed = {SOURCE}
 
     def __call__(self, enter: Code = ENTER, pushes: Code = PUSHES,
