@@ -356,23 +356,41 @@ long sys_symlinkat(uint64_t user_target, int directory, uint64_t user_path)
 	return name_new(&path, link);
 }
 
+/* The link that a name leads to; of no name, the one that O_PATH has found. */
+static int find_link(struct inode **link, int directory, uint64_t user_path)
+{
+	static struct path path;
+	struct file *file = fd_any(directory);
+	char first;
+	int error;
+
+	if (directory != AT_FDCWD && copyin(&first, user_path, 1) == 0 &&
+	    !first) {
+		*link = file ? file->node.inode : NULL;
+		if (*link && inode_is(*link, S_IFLNK))
+			return 0;
+		return file ? -ENOENT : -EBADF;
+	}
+	error = path_find(&path, directory, user_path, FOLLOW_BEFORE_SLASH);
+	*link = path.inode;
+	return error == 0 && !inode_is(*link, S_IFLNK) ? -EINVAL : error;
+}
+
 long sys_readlinkat(int directory, uint64_t user_path, uint64_t buffer,
 		    size_t size)
 {
-	static struct path path;
 	static char target[PATH_MAX];
+	struct inode *link;
 	int error;
 
 	if ((int)size <= 0)
 		return -EINVAL;
-	error = path_find(&path, directory, user_path, FOLLOW_BEFORE_SLASH);
+	error = find_link(&link, directory, user_path);
 	if (error < 0)
 		return error;
-	if (!inode_is(path.inode, S_IFLNK))
-		return -EINVAL;
-	if (size > path.inode->size)
-		size = path.inode->size;
-	regular_copy(path.inode, 0, target, size);
+	if (size > link->size)
+		size = link->size;
+	regular_copy(link, 0, target, size);
 	error = copyout(buffer, target, size);
 	return error < 0 ? error : (long)size;
 }

@@ -110,6 +110,12 @@ static void a_link(void)
 	TELL(fstat(link, &about));
 	TELL(S_ISLNK(about.st_mode));
 	TELL(fcntl(link, F_GETFL));
+	TELL(readlinkat(link, "", bytes, sizeof bytes));
+	TELL(readlinkat(link, "", bytes, 2));
+	TELL(readlinkat(open(".", O_PATH), "", bytes, sizeof bytes));
+	TELL(readlinkat(0, "", bytes, sizeof bytes));
+	TELL(readlinkat(AT_FDCWD, "", bytes, sizeof bytes));
+	TELL(readlinkat(99, "", bytes, sizeof bytes));
 	TELL(fchdir(link));
 	TELL(openat(link, "text", O_RDONLY));
 	TELL(fstat(open("link", O_PATH), &about));

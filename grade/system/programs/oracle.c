@@ -777,7 +777,23 @@ static void do_getdents64(void)
 static struct {
 	char *start;
 	size_t pages;
+	bool holes[8];
 } maps[6];
+
+/* No new map fills the hole in an old one: where there is room, each system says
+ * itself. */
+static void fill_holes(void)
+{
+	for (size_t i = 0; i < COUNT(maps); i++)
+		for (size_t j = 0; j < COUNT(maps[i].holes); j++)
+			if (maps[i].holes[j]) {
+				CALL(mmap, maps[i].start + j * PAGE, PAGE,
+				     PROT_NONE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+				     -1, 0);
+				maps[i].holes[j] = false;
+			}
+}
 
 static void do_mmap(void)
 {
@@ -787,9 +803,11 @@ static void do_mmap(void)
 					   PROT_READ | PROT_EXEC };
 	int slot = below(COUNT(maps)), protection = PICK(protections);
 	size_t pages = below(5);
-	long at = CALL(mmap, 0, pages * PAGE, protection,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long at;
 
+	fill_holes();
+	at = CALL(mmap, 0, pages * PAGE, protection,
+		  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	say("mmap(%zu pages, %d)", pages, protection);
 	if (at < 0 && at > -4096) {
 		say_result(at);
@@ -820,6 +838,8 @@ static void do_part_of_map(void)
 		say("munmap(memory %d, page %zu, %zu pages)", slot, first,
 		    pages);
 		result = CALL(munmap, start, pages * PAGE);
+		for (size_t i = first; result == 0 && i < first + pages; i++)
+			maps[slot].holes[i] = true;
 	}
 	if (odd)
 		say(" a little off");
@@ -837,6 +857,7 @@ static void do_mremap(void)
 
 	if (!start)
 		return;
+	fill_holes();
 	if (one_in(15))
 		flags |= PICK(odd);
 	else if (more <= pages && one_in(2))
@@ -1064,7 +1085,7 @@ int main(int argc, char **argv)
 	nowhere = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	nowhere += PAGE;
-	munmap(nowhere, PAGE);
+	mprotect(nowhere, PAGE, PROT_NONE); /* a hole, another map would fill */
 	if (!go_home() || pipe2(asking, O_NONBLOCK) < 0)
 		return 3;
 	mkdir("a", 0755);
