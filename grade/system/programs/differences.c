@@ -257,17 +257,6 @@ static void sendfile_from_proc(void)
 	done(sendfile(ends[1], file, NULL, 10));
 }
 
-static void a_link_by_its_descriptor(void)
-{
-	char target[10];
-	int link;
-
-	symlink("target", path_of("link"));
-	link = open(path_of("link"), O_PATH | O_NOFOLLOW);
-	done(readlinkat(link, "", target, sizeof(target)));
-	unlink(path_of("link"));
-}
-
 static void the_mode_of_a_pipe(void)
 {
 	int ends[2];
@@ -317,7 +306,6 @@ static const struct {
 	TRY(sendfile_from_null),
 	TRY(sendfile_of_nothing_from_a_directory),
 	TRY(sendfile_from_proc),
-	TRY(a_link_by_its_descriptor),
 	TRY(the_mode_of_a_pipe),
 	TRY(a_bad_piece_in_the_middle),
 };
