@@ -38,32 +38,31 @@ static void timeval(const struct call *c, uint64_t from)
 		put_timeval(time);
 }
 
-static void interval(const struct call *c, uint64_t from)
+/* A structure that begins with two times. */
+static void put_two(uint64_t from, const char *first, const char *second,
+		    const char *rest)
 {
 	uint64_t times[4];
 
-	(void)c;
 	if (!fetch(times, from, sizeof(times)))
 		return;
-	kprintf("{it_interval=");
+	kprintf("{%s=", first);
 	put_timeval(times);
-	kprintf(", it_value=");
+	kprintf(", %s=", second);
 	put_timeval(times + 2);
-	kprintf("}");
+	kprintf("%s}", rest);
+}
+
+static void interval(const struct call *c, uint64_t from)
+{
+	(void)c;
+	put_two(from, "it_interval", "it_value", "");
 }
 
 void as_usage(const struct call *c, uint64_t from)
 {
-	uint64_t times[4];
-
 	(void)c;
-	if (!fetch(times, from, sizeof(times)))
-		return;
-	kprintf("{ru_utime=");
-	put_timeval(times);
-	kprintf(", ru_stime=");
-	put_timeval(times + 2);
-	kprintf(", ...}");
+	put_two(from, "ru_utime", "ru_stime", ", ...");
 }
 
 static void clock_ticks(const struct call *c, uint64_t from)

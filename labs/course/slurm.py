@@ -22,8 +22,8 @@ from typing import Any, Iterator, Sequence
 from intake.error import GraderError
 from machine import deadlines
 
-# So many cores are made use of. A task takes as much CPU to begin as for a submission, so
-# there are fewer than the 1000 that Slurm's MaxArraySize allows.
+# So many cores are made use of. The half second in which a task's Python begins is shared
+# by what it grades, so there are fewer than the 1000 that Slurm's MaxArraySize allows.
 TASKS = 100
 LOG = "slurm.log"
 INDEX = "SLURM_ARRAY_TASK_ID"

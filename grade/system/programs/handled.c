@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <ucontext.h>
@@ -60,7 +59,7 @@ static void try_fault(const char *name, void (*fault)(void))
 	       told.signal, told.code, which(told.address), (int)told.vector);
 }
 
-/* fault(name, code): a function of one instruction or a few. */
+/* Functions of one instruction or a few. */
 #define FAULT(name, ...)       \
 	static void name(void) \
 	{                      \
@@ -133,71 +132,52 @@ static void faults(void)
 
 /* ---- what a handler changes ---------------------------------------------- */
 
-static int change;
+/* r: the registers; cs, ss: the two selectors among them; m: all of the context. */
+#define CHANGES(DO)                                                  \
+	DO("RIP is not canonical", r[REG_RIP] = NOT_CANONICAL)       \
+	DO("RIP is the kernel's", r[REG_RIP] = OF_THE_KERNEL)        \
+	DO("IOPL is 3", r[REG_EFL] |= 0x3000)                        \
+	DO("IF is clear", r[REG_EFL] &= ~0x200)                      \
+	DO("VM and AC are set", r[REG_EFL] |= 0x60000)               \
+	DO("DF is set", r[REG_EFL] |= 0x400)                         \
+	DO("CS is another", *cs = 8)                                 \
+	DO("CS is 0", *cs = 0)                                       \
+	DO("CS has no ring, which sigreturn says itself", *cs &= ~3) \
+	DO("SS is 0", *ss = 0)                                       \
+	DO("SS is another", *ss = 0x10)                              \
+	DO("the FPU's state is nowhere", m->fpregs = (fpregset_t)8)  \
+	DO("there is no FPU's state", m->fpregs = NULL)              \
+	DO("MXCSR has bits that are none", m->fpregs->mxcsr = ~0)
+
+#define NAME(name, change) name,
+static const char *const names[] = { CHANGES(NAME) };
+
+static int wanted;
 
 static void edit(int signal, siginfo_t *info, void *context)
 {
 	mcontext_t *m = &((ucontext_t *)context)->uc_mcontext;
 	greg_t *r = m->gregs;
 	uint16_t *cs = (uint16_t *)&r[REG_CSGSFS], *ss = cs + 3;
+	int number = 0;
 
 	(void)signal, (void)info;
-	switch (change) {
-	case 0:
-		r[REG_RIP] = NOT_CANONICAL;
-		break;
-	case 1:
-		r[REG_RIP] = OF_THE_KERNEL;
-		break;
-	case 2:
-		r[REG_EFL] |= 0x3000; /* IOPL */
-		break;
-	case 3:
-		r[REG_EFL] &= ~0x200; /* IF */
-		break;
-	case 4:
-		r[REG_EFL] |= 0x60000; /* VM, AC */
-		break;
-	case 5:
-		r[REG_EFL] |= 0x400; /* DF */
-		break;
-	case 6:
-		*cs = 8;
-		break;
-	case 7:
-		*cs = 0;
-		break;
-	case 8:
-		*ss = 0;
-		break;
-	case 9:
-		*ss = 0x10;
-		break;
-	case 10:
-		m->fpregs = (fpregset_t)8;
-		break;
-	case 11:
-		m->fpregs = NULL;
-		break;
-	case 12:
-		m->fpregs->mxcsr = ~0;
-		break;
-	case 13:
-		*cs &= ~3; /* the ring is sigreturn's to say */
-		break;
-	}
+#define MAKE(name, change)      \
+	if (wanted == number++) \
+		change;
+	CHANGES(MAKE)
 }
 
 static void child(int number)
 {
 	uint64_t flags;
 
-	change = number;
+	wanted = number;
 	raise(SIGUSR1);
 	asm volatile(
 		"pushfq; pop %0; cld; pushfq; andl $~0x40000, (%%rsp); popfq"
 		: "=r"(flags));
-	printf("change %d: RFLAGS %lx\n", number, flags & ~0x8d5);
+	printf("%s: RFLAGS %lx\n", names[number], flags & ~0x8d5);
 	fflush(stdout);
 	_exit(0);
 }
@@ -206,13 +186,13 @@ static void changes(void)
 {
 	int status;
 
-	for (int i = 0; i <= 13; i++) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		fflush(stdout);
 		if (fork() == 0)
 			child(i);
 		wait(&status);
 		if (status)
-			printf("change %d: status %x\n", i, status);
+			printf("%s: status %x\n", names[i], status);
 	}
 }
 

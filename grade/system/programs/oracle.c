@@ -1085,7 +1085,8 @@ int main(int argc, char **argv)
 	nowhere = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	nowhere += PAGE;
-	mprotect(nowhere, PAGE, PROT_NONE); /* a hole, another map would fill */
+	mprotect(nowhere, PAGE,
+		 PROT_NONE); /* no hole, which a map might fill */
 	if (!go_home() || pipe2(asking, O_NONBLOCK) < 0)
 		return 3;
 	mkdir("a", 0755);
