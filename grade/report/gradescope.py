@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .result import OUTPUT_LIMIT, Record
-from .terminal import answers, no_verdict, story
+from .terminal import NO_VERDICT, answers, story
 from .text import as_json, plain
 
 
@@ -25,7 +25,8 @@ def gradescope(grade: Record) -> str:
                   for number, test in _numbered(grade)],
     }
     if grade["error"]:
-        result["output"] = plain(f"{no_verdict(grade)}\n{answers(grade)}").strip()
+        result["output"] = plain(
+            f"{grade['error']}\n{NO_VERDICT}\n{answers(grade)}").strip()
     return as_json(result)
 
 

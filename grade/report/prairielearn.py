@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .result import OUTPUT_LIMIT, Record, exit_status
-from .terminal import answers, no_verdict, story
+from .terminal import NO_VERDICT, answers, story
 from .text import as_json, plain
 
 
@@ -13,7 +13,8 @@ def prairielearn(grade: Record) -> str:
     """results.json of an external grader: a share of the points from 0 to 1. Without a
     verdict it says that the submission could not be graded, which costs no attempt."""
     if exit_status(grade) == 2:
-        return as_json({"gradable": False, "message": plain(no_verdict(grade))})
+        return as_json({"gradable": False, "message": plain(
+            f"{grade['error']}\n{NO_VERDICT}")})
     total = grade["total"]
     result: dict[str, Any] = {
         "gradable": True,

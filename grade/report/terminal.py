@@ -9,6 +9,9 @@ from labs import LABS, no_such_test
 from .result import Record, exit_status, first_failure, left_out
 from .text import plain
 
+# What follows the reason, where a submission could not be graded.
+NO_VERDICT = ("There is no verdict on the submission. If the reason is nothing that you can "
+              "mend, show it to the staff.")
 # How much of a console a person is shown, in lines.
 CONSOLE_LINES = 12
 
@@ -45,8 +48,7 @@ def ending(grade: Record, colour: bool = False) -> str:
     if grade["error"] and grade["error"] == no_such_test(grade["test"]):
         return text
     if exit_status(grade) == 2:
-        return text + ("\nThe grader could not do its work: this is no verdict on the "
-                       f"submission. Seed {grade['seed']}\n")
+        return f"{text}\n{NO_VERDICT} Seed {grade['seed']}\n"
     total = grade["total"]
     tests = grade["tests"]
     if missing := left_out(grade):
@@ -58,12 +60,6 @@ def ending(grade: Record, colour: bool = False) -> str:
              f"{sum(t['outcome'] == 'pass' for t in tests)} of {len(tests)} tests, "
              f"{grade['seconds']:.1f} s; seed {grade['seed']}\n")
     return text
-
-
-def no_verdict(grade: Record) -> str:
-    """What a service's page says to who has handed in what could not be graded."""
-    return (f"{grade['error']}\nThis is no verdict on the submission. Where it is "
-            "nothing that you can mend and hand in again, please tell the staff.")
 
 
 def answers(grade: Record) -> str:
