@@ -4,7 +4,7 @@ come back."""
 from __future__ import annotations
 
 import struct
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List, Tuple, Union
 
 from machine import deadlines
 from machine.kernel import in_kernel_half
@@ -70,9 +70,9 @@ def caller_for(lab: Lab, init: str = "/bin/probe_call", **options: object) -> Ca
     return caller_of(lab, init, **options)
 
 
-# What the calls of the core set did, by kernel: one record serves several tests
-# of this process.
-_recorded: Dict[str, List[Tuple[Call, int]]] = {}
+# What the calls of the core set did, by kernel, or how they ended: one record serves
+# several tests of this process.
+_recorded: Dict[str, Union[List[Tuple[Call, int]], Verdict]] = {}
 
 
 def core_calls(lab: Lab) -> List[Tuple[Call, int]]:
@@ -80,8 +80,15 @@ def core_calls(lab: Lab) -> List[Tuple[Call, int]]:
     that it must have."""
     key = str(lab.kernel_path)
     if key not in _recorded:
-        _recorded[key] = make_core_calls(caller_for(lab, append="hz=1000"))
-    return _recorded[key]
+        caller = caller_for(lab, append="hz=1000")
+        try:
+            _recorded[key] = make_core_calls(caller)
+        except Verdict as found:
+            _recorded[key] = found
+    recorded = _recorded[key]
+    if isinstance(recorded, Verdict):
+        raise recorded.with_traceback(None)
+    return recorded
 
 
 def make_core_calls(caller: Caller) -> List[Tuple[Call, int]]:

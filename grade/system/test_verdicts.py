@@ -18,10 +18,10 @@ import pytest
 
 import labs
 from intake import build, read
-from judge import runner, spin
+from judge import call_checks, runner, spin
 from judge.lab import Lab
 from judge.qemu_log import QemuLog
-from judge.verdict import Ground, foundation
+from judge.verdict import Ground, Verdict, foundation, verdict
 from machine import deadlines
 from machine.gdb_remote import GdbTimeout
 from machine.kernel import Kernel
@@ -214,6 +214,38 @@ def test_a_frame_that_is_no_memory_is_a_verdict(submission: Path, grade: Grader
     assert result["error"] is None
     outcomes = {test["outcome"] for test in result["tests"]}
     assert "error" not in outcomes and outcomes != {"pass"}
+
+
+def test_a_process_that_never_sleeps_is_told_as_that_and_not_waited_for(
+        submission: Path, grade: Grader) -> None:
+    """Its stub hands over another number than nanosleep's, so it never waits in ring 0.
+    Each interrupt of ring 3 stops the machine meanwhile, and the next one is due at
+    once: such a program never gets to its end."""
+    apply(submission, "E26")
+    tests = {test["name"].partition("::")[2]: test for test in grade(3)["tests"]}
+    sleeping = tests["test_interrupts_of_a_sleeping_system_find_the_kernels_gs"]
+    assert sleeping["cause"].startswith("No interrupt came while the process slept")
+    assert {test["outcome"] for test in tests.values()} == {"pass", "fail"}
+
+
+def test_how_the_core_calls_ended_is_found_out_once(
+        request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several tests ask for them; where they hang, each would hang again."""
+    begun: list[Lab] = []
+
+    def lost(lab: Lab, **_: object) -> None:
+        begun.append(lab)
+        raise verdict(Ground.HUNG, "The machine hung.")
+
+    monkeypatch.setattr(call_checks, "caller_for", lambda lab, **_: lab)
+    monkeypatch.setattr(call_checks, "make_core_calls", lost)
+    monkeypatch.setattr(call_checks, "_recorded", {})
+    lab = Lab(KERNEL, Kernel(KERNEL), 1, request.node.name)
+    request.addfinalizer(lab.close)
+    for _ in range(3):
+        with pytest.raises(Verdict, match="hung"):
+            call_checks.core_calls(lab)
+    assert len(begun) == 1
 
 
 def test_qemu_that_somebody_kills_is_the_graders_error(
