@@ -520,10 +520,8 @@ def test_a_thousand_ticks_leave_every_register_of_ring_3_alone(lab: Lab) -> None
              or name[1:].isdecimal() and name.startswith("r")]
     pattern = {name: lab.random.getrandbits(64) for name in names}
     pattern["rsp"] &= 0x7FFFFFFFFFFF
-    for name, value in pattern.items():
-        gdb.set_register(name, value)
-    gdb.set_register("rcx", 1200 * 3125)
-    gdb.set_register("rip", probe.address("ring3_count"))
+    gdb.set_registers({**pattern, "rcx": 1200 * 3125,
+                       "rip": probe.address("ring3_count")})
     start = gdb.read_u64(ticks)
     event = watcher.advance(probe.address("ring3_counted"), traps=False)
     must_reach(lab, event, "A thousand ticks in ring 3")

@@ -92,25 +92,24 @@ def test_the_child_arrives_in_ring_3(lab: Lab) -> None:
                       "believed that it is the child, and gave nobody a turn")
         wrong("The child never ran: the program ended without a turn for it",
               where=fork_place(lab), gdb="ps")
-    where = fork_place(lab)
     if arrival.lost:
         not_the_stubs(lab, f"On its way to user code the child was lost: {arrival.lost}")
         wrong("On its way from its first switch_to to user code the child was "
               f"lost: {arrival.lost}",
               expected="CS 0x33 at the instruction after the SYSCALL",
-              where=lab.kernel.line_at(arrival.lost_at) or where,
+              where=lab.kernel.line_at(arrival.lost_at) or fork_place(lab),
               gdb="break syscall_exit")
     found = arrival.registers
     for name, wanted in (("cs", RING3_CS), ("ss", RING3_SS)):
         if found[name] != wanted:
             wrong(f"The child runs with {name.upper()} {found[name]:#x}",
-                  expected=wanted, found=found[name], where=where,
+                  expected=wanted, found=found[name], where=fork_place(lab),
                   gdb="info registers cs ss")
     if fork.marked:
         wrong("In ring 3 get_syscall_frame() gives the child a frame: it is marked as "
               "inside a call, of which nothing is on its stack any more. The child "
               "makes no call, it only leaves one", expected="NULL", found="a frame",
-              where=where, gdb="sysframe")
+              where=fork_place(lab), gdb="sysframe")
 
 
 def not_the_stubs(lab: Lab, sentence: str) -> None:
@@ -321,18 +320,18 @@ def test_the_child_has_a_kernel_stack_of_its_own(lab: Lab) -> None:
     fork = nth_fork(lab)
     if not fork.made:
         lab.needs(f"a fork that makes a process. Here: {forks_of(lab).why_it_ended()}")
-    child, place = fork.made[0], fork_place(lab)
+    child = fork.made[0]
     for other in fork.others:
         if other.kstack_top == child.kstack_top:
             wrong(f"Process {child.pid} has the kernel stack of process {other.pid}: "
                   f"both have kstack_top {child.kstack_top:#x}",
                   expected="a kernel stack of its own", found=child.kstack_top,
-                  where=place, gdb="ps")
+                  where=fork_place(lab), gdb="ps")
     if not fork.kstack_is_top:
         wrong(f"kstack_top of process {child.pid} is {child.kstack_top:#x}, which is not the "
               "top of a kernel stack: below it must be a page of the stack, and at "
-              "it the next one's guard page", found=child.kstack_top, where=place,
-              gdb="ps")
+              "it the next one's guard page", found=child.kstack_top,
+              where=fork_place(lab), gdb="ps")
     arrival = child_of(lab)[1]
     for what, value in (("per_cpu.kernel_rsp, where the next SYSCALL pushes",
                          arrival.kernel_rsp),
@@ -353,7 +352,7 @@ def test_the_child_has_page_tables_of_its_own(lab: Lab) -> None:
     fork = nth_fork(lab)
     if not fork.made or not fork.pml4s:
         lab.needs(f"a fork that makes a process. Here: {forks_of(lab).why_it_ended()}")
-    child, place = fork.made[0], lab.place("vm_clone")
+    child = fork.made[0]
     parents, childs = fork.pml4s
     if child.pml4 == fork.caller.pml4:
         wrong(f"Process {child.pid} and its parent have the same page tables: both "
@@ -366,12 +365,13 @@ def test_the_child_has_page_tables_of_its_own(lab: Lab) -> None:
                   f"{mine & ADDRESS:#x}: the copy is shallow, and what one maps or "
                   "writes the other has",
                   expected="tables of its own at every level", found=mine,
-                  where=place, gdb="pagewalk 0x400000")
+                  where=lab.place("vm_clone"), gdb="pagewalk 0x400000")
         if index >= 256 and mine & ADDRESS != theirs & ADDRESS:
             wrong(f"PML4 entry {index} of the child, in the kernel's half, is "
                   f"{mine:#x}: as soon as CR3 names that table the kernel's own code "
                   "and stack are gone, and the machine ends by a triple fault",
-                  expected=theirs, found=mine, where=place, gdb="pagewalk main")
+                  expected=theirs, found=mine, where=lab.place("vm_clone"),
+                  gdb="pagewalk main")
     arrival = child_of(lab)[1]
     cr3 = arrival.registers["cr3"] & ADDRESS
     if cr3 != child.pml4:

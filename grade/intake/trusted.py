@@ -31,6 +31,7 @@ import labs
 from machine import deadlines
 from machine.archive import pack
 from machine.environment import without_make
+from machine.names import LAYOUTS, keep_layouts
 from machine.qemu import TREE, run
 
 from .error import GraderError
@@ -191,6 +192,7 @@ def _built(new: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     """The kernel with its lab's hole, the grader's programs, and the tests."""
     _run(["make", "-s", "-j2", "build/kernel.elf"], new)
     _warm(new)
+    keep_layouts(new / "build/kernel.elf", new / "build" / LAYOUTS.name)
     ends = boot(new / "build/kernel.elf")
     if not ends["console"] or ends["code"] <= 0:
         raise GraderError(f"The trusted kernel does not boot: {ends['console'][-200:]}")
@@ -285,8 +287,8 @@ def _names(new: Path, objects: list[str]) -> dict[str, Any]:
 def _warm(new: Path) -> None:
     """Builds the grader's programs, so that no grading has to: every one."""
     environment = {**without_make(), "PYTHONPATH": str(new / "grade")}
-    _run([sys.executable, "-c", "from judge import probes; probes.base_archive(); "
-          "[probes.program(name) for name in probes.names()]"], new, environment)
+    _run([sys.executable, "-c", "from judge import probes; probes.keep()"], new,
+         environment)
 
 
 def _plan(new: Path) -> list[Mapping[str, Any]]:

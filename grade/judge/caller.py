@@ -88,8 +88,7 @@ class Caller:
 
     def load(self, registers: Registers) -> None:
         """Puts values into registers (names as the debugger has them)."""
-        for name, value in registers.items():
-            self.gdb.set_register(name, value)
+        self.gdb.set_registers(registers)
 
     def prepare(self, number: int, *arguments: int, **fixed: int) -> Registers:
         """Loads a call: patterns everywhere, then the number, the arguments and

@@ -135,17 +135,13 @@ class Lab:
             gdb.set_register("ss", KERNEL_DS)
             gdb.set_register("cs", KERNEL_CS)
         gdb.write(rsp, back.to_bytes(8, "little"))
-        for name, value in zip(C_ARGUMENTS, arguments):
-            gdb.set_register(name, value)
-        gdb.set_register("rsp", rsp)
-        gdb.set_register("eflags", 2)
-        gdb.set_register("rip", self.kernel.address(function))
+        gdb.set_registers({**dict(zip(C_ARGUMENTS, arguments)), "rsp": rsp, "eflags": 2,
+                           "rip": self.kernel.address(function)})
         result = self._returned(gdb, function, back, rsp + 8)
         if ring_3:
             gdb.set_register("cs", selectors["cs"])
             gdb.set_register("ss", selectors["ss"])
-        for name, value in saved.items():
-            gdb.set_register(name, value)
+        gdb.set_registers(saved)
         return result
 
     def _returned(self, gdb: Gdb, function: str, back: int, rsp: int) -> int:

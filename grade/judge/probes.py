@@ -11,6 +11,7 @@ from __future__ import annotations
 import concurrent.futures
 import functools
 import hashlib
+import json
 import os
 import re
 import subprocess
@@ -25,6 +26,10 @@ from machine.symbols import Symbols
 SOURCES = TREE / "grade/probes"
 LIBRARY = TREE / "user/lib"
 PRODUCTS = TREE / "build/probes"
+# In a tree in which nothing changes any more: which product is whose, so that neither
+# the Makefile nor a source has to be asked.
+KEPT = PRODUCTS / "kept.json"
+ARCHIVE = "the archive"
 
 
 def _compiler() -> list[str]:
@@ -53,6 +58,8 @@ def program(name: str) -> Path:
     source = SOURCES / f"{name}.c"
     if not source.exists():
         raise ProbeError(f"there is no grade/probes/{name}.c")
+    if name in _kept():
+        return PRODUCTS / _kept()[name]
     target = PRODUCTS / f"{name}-{_key(source)}"
     if not target.exists():
         library = [_object(path) for path in _library_sources()]
@@ -70,6 +77,8 @@ def symbols(name: str) -> Symbols:
 @functools.lru_cache(maxsize=None)
 def base_archive() -> Path:
     """The archive of all probes, as bin/NAME."""
+    if ARCHIVE in _kept():
+        return PRODUCTS / _kept()[ARCHIVE]
     programs = _built()
     key = hashlib.sha256(" ".join(path.name for path in programs.values())
                          .encode()).hexdigest()[:16]
@@ -85,6 +94,17 @@ def base_archive() -> Path:
             files[f"bin/{name}"] = stripped.read_bytes()
         _write(target, archive.pack(files))
     return target
+
+
+def keep() -> None:
+    """Builds all probes, and writes down which product is whose."""
+    KEPT.write_text(json.dumps({ARCHIVE: base_archive().name, **{
+        name: program(name).name for name in names()}}))
+
+
+@functools.lru_cache(maxsize=None)
+def _kept() -> Mapping[str, str]:
+    return json.loads(KEPT.read_text()) if KEPT.exists() else {}
 
 
 def archive_with(files: Mapping[str, bytes], directory: Path) -> Path:

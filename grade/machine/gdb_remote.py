@@ -168,9 +168,19 @@ class Gdb:
 
     def set_register(self, name: str, value: int) -> None:
         """Writes one register; a selector also loads its descriptor."""
-        place = self.layout[name]
-        data = (value & ((1 << 8 * place.size) - 1)).to_bytes(place.size, "little")
-        self._checked(self.ask(f"P{place.number:x}={data.hex()}"))
+        self.set_registers({name: value})
+
+    def set_registers(self, values: Mapping[str, int]) -> None:
+        """Writes registers, one after the other. All are sent before the first is
+        answered, so that QEMU is woken once: it takes the next packet for a "+"."""
+        requests = []
+        for name, value in values.items():
+            place = self.layout[name]
+            data = (value & ((1 << 8 * place.size) - 1)).to_bytes(place.size, "little")
+            requests.append(f"P{place.number:x}={data.hex()}")
+        self._send(*requests)
+        for answer in [self._answer() for _ in requests]:
+            self._checked(answer)
 
     def xmm(self, told: int) -> int:
         """The value of an XMM register for what registers() has told of it."""
@@ -416,18 +426,20 @@ class Gdb:
             if ring_3:
                 self.set_register("cs", selectors["cs"])
                 self.set_register("ss", selectors["ss"])
-            for name, value in saved.items():
-                self.set_register(name, value)
+            self.set_registers(saved)
 
     # ---- packets ------------------------------------------------------------
 
     def ask(self, request: str) -> str:
         """Sends one packet and gives the answer."""
         self._send(request)
+        return self._answer(of_a_stop=request == "?")
+
+    def _answer(self, of_a_stop: bool = False) -> str:
         until = time.monotonic() + deadlines.answer()
         answer = self._receive(until)
         # What stops for being connected to tells so unasked.
-        while request != "?" and re.match(r"T[0-9a-f]{2}", answer):
+        while not of_a_stop and re.match(r"T[0-9a-f]{2}", answer):
             answer = self._receive(until)
         _raise_if_ended(answer)
         return answer
@@ -483,11 +495,14 @@ class Gdb:
             raise GdbError(f"the stub answers {answer}")
         return answer
 
-    def _send(self, request: str) -> None:
-        if not request.startswith(LOOKS) or request.startswith(MONITOR):
-            self._seen = None
-        data = request.encode()
-        self._write(b"$%s#%02x" % (data, sum(data) & 0xFF))
+    def _send(self, *requests: str) -> None:
+        packets = b""
+        for request in requests:
+            if not request.startswith(LOOKS) or request.startswith(MONITOR):
+                self._seen = None
+            data = request.encode()
+            packets += b"$%s#%02x" % (data, sum(data) & 0xFF)
+        self._write(packets)
 
     def _write(self, data: bytes) -> None:
         """Sends, after what is owed for the last answer: QEMU, which would be woken

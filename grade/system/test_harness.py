@@ -12,7 +12,7 @@ from typing import Iterator
 
 import pytest
 
-from machine import deadlines
+from machine import deadlines, names
 from machine.gdb_remote import (
     Gdb, GdbError, GdbTimeout, MachineGone, Stop, StoppedElsewhere)
 from machine.qemu import KERNEL, TREE, Machine, MachineError, run
@@ -234,6 +234,28 @@ def test_between_two_runs_registers_are_asked_for_once(
     assert [packet[:2] for packet in sent[1:]] == ["$P", "$g", "$q", "$g"]
 
 
+def test_registers_that_are_written_together_are_sent_together(
+        circling: Gdb, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+    write = circling._write
+    monkeypatch.setattr(circling, "_write", lambda data: sent.append(data) or write(data))
+    wanted = {"rax": 1, "rbx": 1 << 31, "rsi": 77}
+    circling.set_registers(wanted)
+    assert [data.count(b"$P") for data in sent] == [3]
+    assert {name: circling.register(name) for name in wanted} == wanted
+
+
+def test_a_refusal_among_answers_leaves_the_next_ones_in_their_places(
+        circling: Gdb, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second of three is refused; who asks afterwards gets his own answer."""
+    answers = iter(["OK", "E22", "OK", "his own"])
+    monkeypatch.setattr(circling, "_receive", lambda until: next(answers))
+    monkeypatch.setattr(circling, "_write", lambda data: None)
+    with pytest.raises(GdbError, match="E22"):
+        circling.set_registers({"rax": 5, "rbx": 6, "rdx": 7})
+    assert circling.ask("m0,1") == "his own"
+
+
 def test_a_stop_elsewhere_is_said_and_not_passed_by(circling: Gdb) -> None:
     circling.insert_breakpoint(JUMP)
     with pytest.raises(StoppedElsewhere) as caught:
@@ -286,6 +308,34 @@ def test_each_of_two_functions_of_one_name_is_known_by_its_address() -> None:
     assert len(places) == 2
     for at in places:
         assert kernel.name_at(at + 1) == "look+0x1" and kernel.function_at(at + 1) == "look"
+
+
+def test_the_symbol_table_is_read_as_pyelftools_reads_it() -> None:
+    kernel = Symbols(KERNEL)
+    theirs = [symbol for symbol in kernel.elf.get_section_by_name(".symtab").iter_symbols()
+              if symbol.name]
+    assert len(theirs) > 500
+    assert list(kernel.sized()) == [
+        (symbol.name, symbol["st_value"], symbol["st_size"]) for symbol in theirs
+        if symbol["st_size"] and symbol["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")]
+    for symbol in {symbol.name: symbol for symbol in theirs}.values():
+        assert kernel.address(symbol.name) == symbol["st_value"]
+        assert kernel.is_global(symbol.name) == (
+            symbol["st_info"]["bind"] != "STB_LOCAL"), symbol.name
+
+
+def test_layouts_that_were_kept_are_those_of_the_kernel(tmp_path: Path) -> None:
+    """As a submission's kernel has them beside it, in the tree in which it is graded."""
+    kept = tmp_path / "layouts.json"
+    names.keep_layouts(KERNEL, kept)
+    kernel, told = Symbols(KERNEL), names.Names(KERNEL, KERNEL, kept)
+    assert len(kernel.structures()) > 30 and "trap_frame" in kernel.structures()
+    for name, layout in kernel.structures().items():
+        assert told.structure(name) == layout
+    for name, numbers in kernel.enumerations().items():
+        assert told.enumeration(name) == numbers
+    with pytest.raises(KeyError):
+        told.structure("of_nobody")
 
 
 def test_the_two_links_of_the_kernel_agree(kernel: Symbols) -> None:
