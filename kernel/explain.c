@@ -178,7 +178,7 @@ static void explain(const struct trap_frame *frame, int vm_error)
 	}
 }
 
-void explain_user_fault(const struct trap_frame *frame, int vm_error)
+RARE void explain_user_fault(const struct trap_frame *frame, int vm_error)
 {
 	const struct proc *p = proc_current();
 

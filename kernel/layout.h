@@ -26,6 +26,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Before a function that debuggers stop at, and that seldom runs: kernel.ld. */
+#define RARE __attribute__((section(".text.rare")))
+
 /* The first address of the page that holds this one. */
 static inline uint64_t page_down(uint64_t address)
 {

@@ -62,7 +62,7 @@ void print_backtrace(uint64_t rip, uint64_t rbp)
 	}
 }
 
-void panic(const char *format, ...)
+RARE void panic(const char *format, ...)
 {
 	static bool panicking;
 	va_list args;
@@ -81,7 +81,7 @@ void panic(const char *format, ...)
 	machine_exit(EXIT_PANIC);
 }
 
-void machine_exit(uint32_t value)
+RARE void machine_exit(uint32_t value)
 {
 	outl(DEBUG_EXIT_PORT, value);
 	for (;;)

@@ -145,7 +145,7 @@ void wakeup(const void *channel)
 	wakeup_some(channel, NPROC);
 }
 
-void proc_idle(void)
+RARE void proc_idle(void)
 {
 	for (;;) {
 		yield();

@@ -116,7 +116,7 @@ static void user_fault(const struct trap_frame *frame, int vm_error)
 	proc_exit(STATUS_KILLED(vm_error == -ENOMEM ? SIGKILL : signal));
 }
 
-static void kernel_fault(const struct trap_frame *frame, bool gs_swapped)
+RARE static void kernel_fault(const struct trap_frame *frame, bool gs_swapped)
 {
 	explain_kernel_fault(frame, gs_swapped);
 	machine_exit(EXIT_PANIC);

@@ -41,8 +41,6 @@ __attribute__((naked, used)) static void labels(void)
 	asm("addq %rax, probe_sum(%rip)");
 	asm("decq probe_count(%rip)");
 	asm("jnz probe_many");
-	asm("probe_done:");
-	asm("nop");
 	asm("jmp probe_done");
 
 	/* Where a process waits that is done, without a breakpoint. */
@@ -78,11 +76,27 @@ __attribute__((naked, used)) static void labels(void)
 	asm("decq probe_count(%rip)");
 	asm("jnz probe_vary");
 	asm("jmp probe_done");
+
+	/* Where they end, on another page: QEMU runs all code of a page that
+	 * has a breakpoint in it one instruction at a time. */
+	asm(".balign 4096");
+	asm("probe_done:");
+	asm("nop");
+	asm("jmp probe_done");
+}
+
+extern const char probe_before[], probe_done[];
+
+static void touch(const char *code)
+{
+	(void)*(const volatile char *)code;
 }
 
 int main(void)
 {
 	/* Pages come when they are touched; the debugger touches nothing. */
+	touch(probe_before);
+	touch(probe_done);
 	memset(probe_stack, 0x5a, sizeof(probe_stack));
 	memset(probe_buffer, 0, sizeof(probe_buffer));
 	probe_count = 1;

@@ -14,7 +14,7 @@ from machine.page_tables import Mapping, mappings
 from machine.qemu import TREE, Machine
 from machine.symbols import Symbols
 from machine.x86 import (
-    EFER, GENERAL, KERNEL_GS_BASE, KERNEL_HALF, LSTAR, SFMASK, STAR)
+    EFER, GENERAL, KERNEL_GS_BASE, KERNEL_HALF, LSTAR, PAGE, SFMASK, STAR)
 
 
 # Type and rights of the seven descriptors; the accessed bits and the TSS's
@@ -157,6 +157,17 @@ def test_only_the_kernels_code_is_executable_in_its_half(
     code = range(kernel.address("kernel_start"), kernel.address("text_end"))
     assert not [str(p) for p in pages
                 if p.va >= KERNEL_HALF and p.executable and p.va not in code]
+
+
+def test_what_debuggers_stop_at_shares_no_page_with_what_runs_often(kernel: Kernel
+                                                                   ) -> None:
+    """QEMU runs all code of a page that has a breakpoint in it one instruction at a
+    time. On these pages are only they, and what runs once: the start of the kernel."""
+    stops = {"panic", "machine_exit", "proc_idle", "explain_user_fault", "kernel_fault"}
+    start = {"kernel_start", "pvh_start", "long_mode", "higher_half"}
+    pages = {at // PAGE for name in stops
+             for at in (kernel.range(name).start, kernel.range(name).stop - 1)}
+    assert {name for at, name in kernel.functions if at // PAGE in pages} <= stops | start
 
 
 def test_a_page_that_must_not_be_there_guards_the_kernel_stack(
