@@ -254,7 +254,11 @@ def _wanted(name: str, entries: list[Entry]) -> dict[str, object]:
         wanted = _wanted_as(names, name, entries)
         if any(place in labs.FILES for place in wanted):
             return wanted
-    raise NothingToGrade(f"There is nothing to grade in {name}: it holds no {NEEDED}.")
+    inner = next((_shown(filename) for filename, _, _ in entries
+                  if filename.lower().endswith(ARCHIVES)), None)
+    raise NothingToGrade(f"There is nothing to grade in {name}: it holds no {NEEDED}."
+                         + (f" In it is another archive, {inner}: unpack it."
+                            if inner else ""))
 
 
 def _wanted_as(names: Names, name: str, entries: list[Entry]) -> dict[str, object]:

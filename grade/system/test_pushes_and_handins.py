@@ -339,6 +339,14 @@ def test_an_archive_without_a_labs_file_is_nothing_to_grade(tmp_path: Path) -> N
     assert not made["tests"] and made["total"]["points"] is None
 
 
+def test_an_archive_in_an_archive_is_named(tmp_path: Path) -> None:
+    bundle.pack(tmp_path / "inner.zip", FILES)
+    bundle.pack(tmp_path / "x.zip", {"inner.zip": (tmp_path / "inner.zip").read_bytes()})
+    with pytest.raises(bundle.NothingToGrade,
+                       match="In it is another archive, 'inner.zip': unpack it"):
+        bundle.unpack(tmp_path / "x.zip", tmp_path / "out")
+
+
 def test_a_bomb_is_refused_and_not_unpacked(tmp_path: Path) -> None:
     crafted(tmp_path / "x.zip", ("kernel/gdt.c", b" " * (64 << 20)))
     bundle.unpack(tmp_path / "x.zip", tmp_path / "out")
