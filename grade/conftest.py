@@ -29,6 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: takes minutes; run by --long")
+    config.addinivalue_line("markers", "of_gcc(why): not for a kernel that clang made")
     if not hasattr(config, "workerinput"):
         os.environ[MARK] = uuid.uuid4().hex
 
@@ -41,6 +42,10 @@ def pytest_collection_modifyitems(
         for product in (KERNEL, INITRD):
             if not product.exists():
                 pytest.exit(f"{product.relative_to(TREE)} is missing: run make", 2)
+    for item in items:
+        if (marker := item.get_closest_marker("of_gcc")) and "clang" in os.environ.get(
+                "KERNEL_CC", ""):
+            item.add_marker(pytest.mark.skip(reason=f"with clang {marker.args[0]}"))
     if not config.getoption("--long"):
         skip = pytest.mark.skip(reason="takes minutes; run by make stress")
         for item in items:

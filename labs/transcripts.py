@@ -13,6 +13,8 @@ above it, which no reader sees, says what it is run on:
                                             the solved tree
     <!-- run: patch=grade/known_wrong/E68-r8-r10-exchanged.patch -->
                                             a tree with this mistake
+    <!-- run: lab=2 of=gcc -->              shows what depends on the compiler, and
+                                            is run on a kernel that GCC made
     <!-- continue -->                       goes on where the block before ended
     <!-- not run: why not -->               for what no test may do
 
@@ -186,7 +188,7 @@ def _block(path: Path, number: int, kind: str, comment: str, body: list[Line]
     if match[1] != "not run":
         for word in shlex.split(match[2]):
             name, equals, value = word.partition("=")
-            if not equals or name not in {"lab", "patch", *CHOICES}:
+            if not equals or name not in {"lab", "patch", "of", *CHOICES}:
                 raise ValueError(f"unknown word {word!r} in the comment")
             choices[name] = value
     if choices and match[1] == "continue":
@@ -311,6 +313,7 @@ Answer = tuple[Command, list[str]]
 def run(session: Sequence[Block]) -> list[list[Answer]]:
     """For each block what really came after each of its commands."""
     choices = dict(session[0].choices)
+    choices.pop("of", None)  # the test's
     lab = int(choices.pop("lab")) if "lab" in choices else None
     with contextlib.ExitStack() as stack:
         runner = _Runner(stack, lab_tree(lab, choices.pop("patch", None)), choices)

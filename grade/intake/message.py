@@ -21,6 +21,13 @@ def first_error(text: str) -> SubmissionError:
         file, line, message = match[1], int(match[2]), match[3]
         return SubmissionError(
             f"{file} line {line} does not compile: {_plain(message)}", file, line)
+    # clang is its own assembler. Its line of a text that a macro or another file made
+    # is nobody's: <inline asm>:4:1:
+    match = re.search(r"^<[\w ]+>:\d+(?::\d+)?: (?:fatal )?error: (.*)$", text,
+                      re.MULTILINE)
+    if match:
+        return SubmissionError("The kernel does not build: the assembler says: "
+                               f"{_plain(match[1])}")
     # A tool that gives up as a whole, as for a file that it cannot open, names no line;
     # "compilation terminated" comes after it.
     match = re.search(r"^(\S*(?:cc1|gcc|clang|as)): (?:fatal )?error: (.*)$", text,

@@ -50,6 +50,11 @@ from machine.qemu import TREE
         "compilation terminated.\n",
         "The kernel does not build: cc1 says: kernel/gdt.c: No space left on device.",
         None, None, id="no line"),
+    pytest.param(
+        "<inline asm>:1:10: fatal error: Could not find include file 'x.inc'\n"
+        ".include \"x.inc\"\n         ^\n1 error generated.\n",
+        "The kernel does not build: the assembler says: Could not find include file "
+        "'x.inc'.", None, None, id="clang's assembler"),
     pytest.param("make: *** No rule to make target 'x'.  Stop.\n",
                  "The kernel does not build: make: *** No rule to make target 'x'. "
                  " Stop..", None, None, id="last line"),

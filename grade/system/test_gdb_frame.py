@@ -57,6 +57,7 @@ def test_sysframe_says_why_there_is_none() -> None:
     assert "in the kernel, but not inside a call" in session[5]
 
 
+@pytest.mark.of_gcc("other functions are inlined, and other words on the stack")
 def test_sysframe_of_a_process_that_sleeps() -> None:
     session = debug("/bin/sleep 9,/bin/hello", [
         "next-syscall nanosleep", "next-syscall getpid", "sysframe 1", "sysframe 7",
@@ -71,6 +72,7 @@ def test_sysframe_of_a_process_that_sleeps() -> None:
     assert "build/user/hello" in session[5]  # the program that runs, again
 
 
+@pytest.mark.of_gcc("other functions are inlined, and other words on the stack")
 def test_kstack_names_every_word_of_a_call() -> None:
     session = debug("/bin/hello", ["tbreak sys_getpid", "continue", "kstack",
                                    "output/x per_cpu.kernel_rsp", "output/x $rsp"])

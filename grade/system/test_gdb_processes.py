@@ -57,6 +57,7 @@ def test_pagewalk_tells_copy_on_write() -> None:
     assert "may read;\n  the area is rw-: the first write makes a copy" in session[3]
 
 
+@pytest.mark.of_gcc("other functions are inlined, and other words on the stack")
 def test_symbols_follow_the_program() -> None:
     session = debug("/bin/sh -c hello", [
         "next-syscall execve", "info symbol $rcx", "info line main",
@@ -80,6 +81,7 @@ def test_break_user_stops_in_that_program_only() -> None:
     assert session.result and session.result.status == 0, session.result
 
 
+@pytest.mark.of_gcc("other functions are inlined, and other words on the stack")
 def test_a_breakpoint_in_the_running_program_works() -> None:
     session = debug("/bin/regs 1", ["next-syscall", "break try_call", "continue",
                                     "info args"])

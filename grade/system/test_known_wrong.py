@@ -58,6 +58,7 @@ def test_every_entry_of_this_tree_is_well_formed() -> None:
     assert len({entry.id for entry in chosen}) == len(chosen)
 
 
+@pytest.mark.of_gcc("what C code leaves in a register is another thing")
 def test_outcomes_are_told_apart(tmp_path: Path) -> None:
     lost = ('asm("popq %r10");', 'asm("addq $8, %rsp");')
     write_entry(tmp_path, "A1-caught",

@@ -21,6 +21,9 @@ pytestmark = NEEDS_BROWSER
 READ = 0
 
 
+# What is told at an instruction of C code names the one that GCC chose.
+OF_GCC = pytest.mark.of_gcc("the story of C code has other instructions")
+
 def caption(browser: Browser, part: str, step: int) -> str:
     """What is said of a step of a part."""
     return str(browser.run(
@@ -30,6 +33,7 @@ def caption(browser: Browser, part: str, step: int) -> str:
 
 # ---- what is said ------------------------------------------------------------
 
+@OF_GCC
 def test_the_first_sentence_says_what_this_is_and_what_to_do(player: Browser) -> None:
     assert said(player).startswith(
         "forktest[1] calls fork: one recorded system call, 88 steps. → or Step runs the "
@@ -51,6 +55,7 @@ def test_the_step_button_is_the_one_that_stands_out(player: Browser) -> None:
     ("gdt", "ltrw %ax", "TR is now 0x18: the TSS at {tss}."),
     ("gdt", "movl %esi, %ss", "SS is now 0x10 (data, DPL 0, writable)."),
 ])
+@OF_GCC
 def test_the_instructions_of_lab_1_say_what_they_told_the_cpu(
         part: str, asm: str, words: str, player: Browser, right: Trace) -> None:
     events = [event for step in section(right, part)["steps"]
@@ -117,6 +122,7 @@ def rows(browser: Browser, selector: str) -> list[list[str]]:
     return cells
 
 
+@OF_GCC
 def test_the_gdt_is_decoded_while_it_is_written(player: Browser, right: Trace) -> None:
     lgdt = step_of(right, "lgdtq -0x1a(%rbp)", "gdt")
     player.run("player._enter('gdt', arguments[0])", lgdt)
@@ -140,6 +146,7 @@ def test_the_tss_is_said_in_words(player: Browser) -> None:
     assert table["iomap_base"] == "no port for ring 3"
 
 
+@OF_GCC
 def test_a_word_of_the_gdt_leads_to_its_store(player: Browser, right: Trace) -> None:
     player.run("player._enter('gdt', player.mine.section('gdt').length)")
     player.run("""[...player.shadowRoot.querySelectorAll('.stack tr')].find((row) =>
@@ -154,6 +161,7 @@ def differing(browser: Browser) -> list[list[str]]:
     return rows(browser, ".stack tr.differs")
 
 
+@OF_GCC
 def test_the_one_word_that_differs_is_lit(player: Browser, right: Trace) -> None:
     store = step_of(right, "movq $0, 0x70(%rbx)")
     player.run("player.go(arguments[0])", store)
@@ -273,6 +281,7 @@ def test_a_teachers_note_is_shown_at_its_step(player: Browser, right: Trace, tmp
     ("call/900: x", "1: call has only 88 steps."),
     ("call/pushq %rzz: x", "1: no step of call is pushq %rzz."),
 ])
+@OF_GCC
 def test_a_note_without_a_place_is_refused(line: str, reason: str, right: Trace,
                                            tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text(line + "\n")
@@ -328,6 +337,7 @@ def test_all_sixteen_words_and_their_names_are_in_sight(width: int, height: int,
     assert notes_cut[0] == "RSP" and notes_cut[2] == "RIP" and notes_cut[3] == "RFLAGS"
 
 
+@OF_GCC
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (736, 864)],
                          ids=["desk", "handout"])
 @pytest.mark.parametrize("step", [0, 1])
@@ -340,6 +350,7 @@ def test_a_forks_two_frames_are_in_sight(width: int, height: int, step: int, pla
     assert player.run(IN_SIGHT) == SIXTEEN
 
 
+@OF_GCC
 def test_a_forks_two_values_are_apart_on_a_phone(player: Browser, right: Trace) -> None:
     player.look(390, 844, phone=True)
     player.run("player._view('machine'); player.go(arguments[0])",
@@ -351,6 +362,7 @@ def test_a_forks_two_values_are_apart_on_a_phone(player: Browser, right: Trace) 
     assert cut == []
 
 
+@OF_GCC
 @pytest.mark.parametrize(("width", "height", "lines"), [
     (1280, 800, 2), (736, 864, 4), (390, 844, 7)], ids=["desk", "handout", "phone"])
 def test_what_is_said_is_short_and_in_sight(width: int, height: int, lines: int,

@@ -88,6 +88,7 @@ def walk() -> dict[str, str]:
     return dict(zip(commands, session.answers))
 
 
+@pytest.mark.of_gcc("other functions are inlined, and other words on the stack")
 def test_reverse_finish_goes_to_the_call(walk: dict[str, str]) -> None:
     assert "Temporary breakpoint 2, sys_getpid" in walk["continue 1"]
     assert re.search(r"^dispatch \(.*^\d+\s+return sys_getpid\(\);",
@@ -151,6 +152,7 @@ def test_a_command_says_what_is_wrong(walk: dict[str, str], command: str,
 
 # ---- the recording itself ----------------------------------------------------
 
+@pytest.mark.of_gcc("other functions are inlined, and other words on the stack")
 def test_gdb_goes_over_a_watched_word_that_the_cpu_pushes_to() -> None:
     """QEMU alone would take the exception again and again."""
     session = rewind("/bin/hello", [

@@ -3,6 +3,7 @@ debugger in them is run, and one that is wrong is found."""
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -29,6 +30,9 @@ NEEDS_THE_WORLD = re.compile(
 
 @pytest.mark.parametrize("session", SESSIONS, ids=[s[0].place for s in SESSIONS])
 def test_a_session_comes_as_printed(session: list[transcripts.Block]) -> None:
+    if session[0].choices.get("of") == "gcc" and "clang" in os.environ.get(
+            "KERNEL_CC", ""):
+        pytest.skip("with clang the debugger shows other frames, lines and addresses")
     found = transcripts.differences(session)
     assert not found, "\n" + "\n".join(found)
 
