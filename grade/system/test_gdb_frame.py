@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from gdb_answers import FIELDS, TO_A_CALL_WITH_PATTERNS, frame_of, hexadecimal, value_of
 from machine.qemu import TREE
 from replay.session import debug

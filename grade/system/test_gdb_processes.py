@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from gdb_answers import SHOWS, no_traceback, table_of
 from machine.qemu import Machine, TREE
 from replay.session import debug, gdb
