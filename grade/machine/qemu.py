@@ -12,6 +12,7 @@ side by side: sockets lie in a directory of their own, and no port is used.
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import shutil
@@ -283,7 +284,10 @@ def run(init: Optional[str] = None, **options: object) -> Result:
 
 
 def _text(output: bytes) -> str:
-    return output.decode(errors="replace").replace("\r\n", "\n")
+    """A console as text, which only grows: half a character, and a carriage return
+    whose line feed may still come, are not told yet."""
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(output)
+    return text.replace("\r\n", "\n").removesuffix("\r")
 
 
 def _die_with_parent() -> list[str]:

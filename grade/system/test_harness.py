@@ -15,7 +15,7 @@ import pytest
 from machine import deadlines, names
 from machine.gdb_remote import (
     Gdb, GdbError, GdbTimeout, MachineGone, Stop, StoppedElsewhere)
-from machine.qemu import KERNEL, TREE, Machine, MachineError, run
+from machine.qemu import KERNEL, TREE, Machine, MachineError, _text, run
 from machine.symbols import Symbols
 from machine.x86 import RF
 
@@ -102,6 +102,16 @@ def test_a_failed_test_leaves_no_qemu(tmp_path: Path) -> None:
             assert is_alive(pid)
             1 / 0
     assert not is_alive(pid)
+
+
+def test_a_console_only_grows_wherever_it_is_read() -> None:
+    """`make rewind` shows what is new since the last look. A look between \\r and
+    \\n, or within a letter, must not count as seen what then reads differently."""
+    output = "Zoë\r\ntyped\r\n$ ".encode()
+    looks = [_text(output[:end]) for end in range(len(output) + 1)]
+    for before, after in zip(looks, looks[1:]):
+        assert after.startswith(before)
+    assert looks[-1] == "Zoë\ntyped\n$ "
 
 
 def test_waiting_for_text_that_never_comes_says_what_came(tmp_path: Path) -> None:
