@@ -3,8 +3,10 @@ keys do what they do on Linux."""
 
 from __future__ import annotations
 
+import functools
 import platform
 import re
+import signal
 from itertools import zip_longest
 from pathlib import Path
 
@@ -64,6 +66,13 @@ def test_keys_settings_and_jobs_are_as_on_linux(programs: Programs, tmp_path: Pa
 @pytest.mark.skipif(
     (platform.system(), platform.machine()) != ("Linux", "x86_64"),
     reason="the host is no x86-64 Linux: it cannot run the same program")
-def test_what_the_lesson_on_jobs_teaches_is_true_on_linux() -> None:
+@pytest.mark.parametrize("ignored", [(), (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)],
+                         ids=["", "started by nohup in the background"])
+def test_what_the_lesson_on_jobs_teaches_is_true_on_linux(
+        ignored: tuple[int, ...], request: pytest.FixtureRequest) -> None:
+    for number in ignored:
+        request.addfinalizer(functools.partial(signal.signal, number,
+                                               signal.getsignal(number)))
+        signal.signal(number, signal.SIG_IGN)
     shown = typed.on_the_host(TREE / "build/user/jobtest", "jobtest: 8 checks")
     assert shown[-1] == "jobtest: 8 checks, all held", shown

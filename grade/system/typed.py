@@ -22,7 +22,10 @@ ASKED = re.compile(r"type: ([0-9a-f]*)\r?\n")
 
 def _be_a_shell(program: Path) -> None:
     """In the child: leads the terminal's session, as a shell would, and has the
-    program in the foreground."""
+    program in the foreground. Each signal is as a login finds it: who started the
+    tests, nohup or a shell in its background, may have had some ignored."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
     child = os.fork()
     if child == 0:
         os.execv(program, [str(program)])
