@@ -11,7 +11,7 @@ from typing import Iterator
 
 import pytest
 
-from machine import environment
+from machine import environment, toolchain
 from machine.programs import Programs
 from machine.qemu import INITRD, KERNEL, TREE
 from machine.kernel import Kernel
@@ -42,9 +42,8 @@ def pytest_collection_modifyitems(
         for product in (KERNEL, INITRD):
             if not product.exists():
                 pytest.exit(f"{product.relative_to(TREE)} is missing: run make", 2)
-    for item in items:
-        if (marker := item.get_closest_marker("of_gcc")) and "clang" in os.environ.get(
-                "KERNEL_CC", ""):
+    for item in items if toolchain.is_clang() else ():
+        if marker := item.get_closest_marker("of_gcc"):
             item.add_marker(pytest.mark.skip(reason=f"with clang {marker.args[0]}"))
     if not config.getoption("--long"):
         skip = pytest.mark.skip(reason="takes minutes; run by make stress")

@@ -20,6 +20,11 @@ def tool_prefix() -> str:
         capture_output=True, text=True, timeout=deadlines.host()).stdout.strip()
 
 
+def is_clang() -> bool:
+    """Does clang compile the kernel and the programs (make CC=clang-16)?"""
+    return "clang" in os.environ.get("KERNEL_CC", "")
+
+
 def strict() -> list[str]:
     """The flag that makes a warning an error, where WERROR=1 asks for it: for
     the project's own files, never for what somebody has handed in."""

@@ -25,7 +25,7 @@ from intake import build, read, sandbox, trusted
 from intake.error import SubmissionError
 from intake.objects import check, link
 from intake.scratch import scratch
-from machine import deadlines
+from machine import deadlines, toolchain
 from machine.qemu import TREE
 from report import first_failure
 
@@ -121,9 +121,14 @@ HIDDEN = ('static const char *const r __attribute__((unused)) = R"(\n/*\n)";\n'
           "#pragma GCC target(\"popcnt\")\n#ifdef __POPCNT__\n#include {}\n#endif\n"
           "// */\n")
 SOLVED = f'"{TREE}/kernel/msr.c"'
-NO_FILE = (r"No such file|file not found|can't open|cannot open|Could not find inc|"
-           # clang reads no raw string of C++'s, no letter of another alphabet
-           r"undeclared identifier 'R'|single quote way too long|invalid character in input")
+NO_FILE = r"No such file|file not found|can't open|cannot open"
+UNDECLARED, NO_LINE, NESTED = ("'y' undecl", "invalid attempt", "nested too deeply")
+if toolchain.is_clang():
+    # It reads no raw string of C++'s and no letter of another alphabet.
+    NO_FILE += (r"|Could not find inc|undeclared identifier 'R'|single quote way too long|"
+                r"invalid character in input")
+    UNDECLARED, NO_LINE, NESTED = ("identifier 'y'", "default version symbol",
+                                   "cannot be nested")
 RESOURCES = "needs too much time, memory or space"
 
 # name: (file, its text or bytes, or what follows its own text; the sentence)
@@ -193,17 +198,16 @@ REFUSED: dict[str, tuple[str, object, str]] = {
         MSR, "+asm(\".globl per_cpu\\nper_cpu:\\n.quad 0\");\n", "defines per_cpu, which"),
     "an ordinary error": (
         MSR, "+int x = y;\n",
-        r"kernel/msr.c line \d+ does not compile: .*('y' undecl|identifier 'y')"),
+        r"kernel/msr.c line \d+ does not compile: .*" + UNDECLARED),
     "no function": (
         ENTRY, "#include \"syscall_entry.h\"\n", "syscall_(entry|exit)"),
     "UTF-16": (FORK, "int x;\n".encode("utf-16"), "line 1 has a zero byte"),
     "what the assembler has no line for": (
         FRAME, "+asm(\".symver proc_current, panic@@V1\");\n",
-        "^kernel/frame.c does not compile: the assembler says: "
-        "(invalid attempt|default version symbol)"),
+        "^kernel/frame.c does not compile: the assembler says: " + NO_LINE),
     "a macro without end": (
         FRAME, "+asm(\".macro m; m; .endm; m\");\n",
-        "does not compile: .*macros (nested too deeply|cannot be nested)"),
+        "does not compile: .*macros " + NESTED),
     "a zero byte": (FORK, b"int x;\n\0\n", "line 2 has a zero byte"),
     "an empty file": (FORK, b"", "kernel/fork.c is empty"),
     "a file of blanks": (FORK, b" \n\n", "kernel/fork.c is empty"),

@@ -3,7 +3,6 @@ debugger in them is run, and one that is wrong is found."""
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from pathlib import Path
@@ -28,11 +27,14 @@ NEEDS_THE_WORLD = re.compile(
     r"(check|known-wrong|stress|bench|doctor|alike))\b|\bSLURM_|\bENGINE=slurm\b")
 
 
-@pytest.mark.parametrize("session", SESSIONS, ids=[s[0].place for s in SESSIONS])
+OF_GCC = pytest.mark.of_gcc("the debugger shows other frames, lines and addresses")
+
+
+@pytest.mark.parametrize("session", [
+    pytest.param(session, id=session[0].place,
+                 marks=OF_GCC if session[0].choices.get("of") == "gcc" else ())
+    for session in SESSIONS])
 def test_a_session_comes_as_printed(session: list[transcripts.Block]) -> None:
-    if session[0].choices.get("of") == "gcc" and "clang" in os.environ.get(
-            "KERNEL_CC", ""):
-        pytest.skip("with clang the debugger shows other frames, lines and addresses")
     found = transcripts.differences(session)
     assert not found, "\n" + "\n".join(found)
 
